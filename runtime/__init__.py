@@ -1,0 +1,1 @@
+"""What every stage stands on: configuration, files, parts, processes, locks and exit statuses."""

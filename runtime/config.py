@@ -1,0 +1,216 @@
+"""The configuration: every setting of `mep3m.toml`, its type, default and allowed values.
+
+An unknown key, a wrong type or an impossible value is a `ConfigError` of one line that names the
+key, the value and what is allowed. Nothing else in the program reads settings from anywhere.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from runtime.errors import ConfigError
+
+SITE_KEY = r"^[a-z0-9][a-z0-9-]{0,39}$"
+
+
+class _Section(BaseModel):
+    """Strict: no unknown keys, no silent conversions, no changes after loading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class SiteConfig(_Section):
+    """One shop: where it is, which site file reads it, and under which terms."""
+
+    key: Annotated[str, Field(pattern=SITE_KEY)]
+    program: Annotated[str, Field(min_length=1)]
+    base_url: Annotated[str, Field(pattern=r"^https?://")]
+    start: Annotated[list[str], Field(min_length=1)] | None = None
+    hosts: list[str] = []
+    image_hosts: list[str] = []
+    allow_private: list[str] = []
+    terms_url: str = ""
+    licence: str = ""
+    mapping: str | None = None
+
+
+class CrawlConfig(_Section):
+    """How pages are crawled. Delays are seconds between requests to one host."""
+
+    delay: Annotated[float, Field(ge=0, le=3600)] = 0.25
+    concurrency_per_host: Annotated[int, Field(ge=1, le=64)] = 2
+    timeout: Annotated[float, Field(gt=0, le=600)] = 30.0
+    max_body_mib: Annotated[int, Field(ge=1, le=256)] = 16
+    max_attempts: Annotated[int, Field(ge=1, le=20)] = 4
+    max_redirects: Annotated[int, Field(ge=0, le=20)] = 5
+    max_depth: Annotated[int, Field(ge=1, le=10_000)] = 1_000
+    stale_pages: Annotated[int, Field(ge=1, le=1_000)] = 3
+    max_retry_after: Annotated[float, Field(ge=1, le=86_400)] = 600.0
+    max_crawl_delay: Annotated[float, Field(ge=1, le=3_600)] = 60.0
+    max_products: Annotated[int, Field(ge=1)] | None = None
+    robots_txt: bool = True
+    honour_opt_outs: bool = True
+    warc_gzip_level: Annotated[int, Field(ge=1, le=9)] = 6
+    warc_max_mib: Annotated[int, Field(ge=1, le=4096)] = 256
+
+
+class FetchConfig(_Section):
+    """How pictures are fetched. A host never sees more than its limits over crawl and fetch."""
+
+    delay: Annotated[float, Field(ge=0, le=3600)] = 0.05
+    concurrency_per_host: Annotated[int, Field(ge=1, le=256)] = 8
+    timeout: Annotated[float, Field(gt=0, le=600)] = 30.0
+    max_image_mib: Annotated[int, Field(ge=1, le=256)] = 20
+    max_attempts: Annotated[int, Field(ge=1, le=20)] = 3
+    part_mib: Annotated[int, Field(ge=1, le=1024)] = 64
+
+
+class CleanConfig(_Section):
+    """Bounds of the title and image rules; characters and pixels."""
+
+    languages: Annotated[list[str], Field(min_length=1)] = ["zh"]
+    min_title_chars: Annotated[int, Field(ge=1, le=100)] | None = None
+    max_title_chars: Annotated[int, Field(ge=10, le=10_000)] = 300
+    min_image_side: Annotated[int, Field(ge=1, le=10_000)] = 64
+    max_image_aspect: Annotated[float, Field(ge=1, le=100)] = 5.0
+    max_image_megapixels: Annotated[int, Field(ge=1, le=500)] = 64
+
+    @field_validator("languages")
+    @classmethod
+    def _two_letters(cls, value: list[str]) -> list[str]:
+        for code in value:
+            if not (len(code) == 2 and code.isascii() and code.isalpha() and code.islower()):
+                raise ValueError(
+                    f"a list of two-letter ISO 639-1 codes such as ['zh'], got {code!r}"
+                )
+        return value
+
+
+class MapConfig(_Section):
+    """Which category tree labels come from."""
+
+    taxonomy: str | None = None
+
+
+class DedupeConfig(_Section):
+    """What counts as a copy. Radii are Hamming distances of 64-bit perceptual hashes."""
+
+    policy: Literal["near", "exact"] = "near"
+    radius: Annotated[int, Field(ge=0, le=7)] = 6
+    title_free_radius: Annotated[int, Field(ge=0, le=7)] = 4
+    max_colour_difference: Annotated[int, Field(ge=0, le=255)] = 20
+    keep_variants: bool = True
+    placeholder_records: Annotated[int, Field(ge=2)] = 5
+
+
+class ReleaseConfig(_Section):
+    """How a release is cut. Shares are of leak groups; the rest is the training split."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,95}$")] = "mep3m"
+    shard_mib: Annotated[int, Field(ge=1, le=2048)] = 256
+    row_group_rows: Annotated[int, Field(ge=1, le=100_000)] = 100
+    validation_share: Annotated[float, Field(ge=0, le=0.5)] = 0.05
+    test_share: Annotated[float, Field(ge=0, le=0.5)] = 0.05
+
+
+class Config(_Section):
+    """Everything in `mep3m.toml`."""
+
+    workspace: str = "."
+    contact: str = ""
+    workers: Annotated[int, Field(ge=1, le=1024)] = max(1, os.cpu_count() or 1)
+    engine: Literal["process"] = "process"
+    part_rows: Annotated[int, Field(ge=1, le=1_000_000)] = 1_000
+    site: list[SiteConfig] = []
+    crawl: CrawlConfig = CrawlConfig()
+    fetch: FetchConfig = FetchConfig()
+    clean: CleanConfig = CleanConfig()
+    map: MapConfig = MapConfig()
+    dedupe: DedupeConfig = DedupeConfig()
+    release: ReleaseConfig = ReleaseConfig()
+
+    @field_validator("site")
+    @classmethod
+    def _keys_differ(cls, value: list[SiteConfig]) -> list[SiteConfig]:
+        keys = [site.key for site in value]
+        for key in keys:
+            if keys.count(key) > 1:
+                raise ValueError(f"a key of its own for every site, got {key!r} twice")
+        return value
+
+
+def parse_config(values: dict[str, Any], source: str = "mep3m.toml") -> Config:
+    """The configuration in a parsed TOML document. Raises ConfigError naming the first fault."""
+    try:
+        return Config.model_validate(_integers_as_floats(values))
+    except ValidationError as error:
+        raise ConfigError(f"{source}: {_first_fault(error)}") from None
+
+
+def load_config(path: Path) -> Config:
+    """The configuration in a TOML file; `workspace` and file settings are relative to its folder.
+
+    Raises ConfigError when the file is missing, is not TOML, or holds a fault.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ConfigError(
+            f"{path}: expected a configuration file, found none; "
+            "write one with `mep3m init` or name one with --config"
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: expected a readable UTF-8 TOML file, got {error}") from None
+    try:
+        values = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: expected TOML, got {error}; mend that line") from None
+    return parse_config(values, str(path))
+
+
+def _integers_as_floats(values: Any, model: Any = Config) -> Any:
+    """Strict types would refuse `delay = 1`; TOML writers mean 1.0 there."""
+    if not isinstance(values, dict):
+        return values
+    converted = dict(values)
+    for name, field in model.model_fields.items():
+        value = converted.get(name)
+        if field.annotation is float and isinstance(value, int) and not isinstance(value, bool):
+            converted[name] = float(value)
+        elif isinstance(value, dict) and isinstance(field.annotation, type):
+            converted[name] = _integers_as_floats(value, field.annotation)
+    return converted
+
+
+def _first_fault(error: ValidationError) -> str:
+    """One line for the first thing that is wrong: key, what was expected, what came."""
+    fault = error.errors()[0]
+    key = ".".join(
+        f"{part}" if not isinstance(part, int) else f"[{part}]" for part in fault["loc"]
+    ).replace(".[", "[")
+    more = len(error.errors()) - 1
+    rest = f" (and {more} more)" if more else ""
+    if fault["type"] == "extra_forbidden":
+        section = _section_at(fault["loc"][:-1])
+        allowed = ", ".join(section.model_fields)
+        return f"unknown key `{key}` = {fault['input']!r}; allowed here: {allowed}{rest}"
+    if fault["type"] == "missing":
+        return f"`{key}` is missing; add it{rest}"
+    message = fault["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+    message = message.replace("String should match pattern", "text matching")
+    return f"`{key}` = {fault['input']!r}: expected {message}{rest}"
+
+
+def _section_at(location: tuple[int | str, ...]) -> type[BaseModel]:
+    if not location:
+        return Config
+    if location[0] == "site":
+        return SiteConfig
+    annotation = Config.model_fields[str(location[0])].annotation
+    assert isinstance(annotation, type) and issubclass(annotation, BaseModel)
+    return annotation

@@ -1,0 +1,106 @@
+"""How a stage works through its parts: skip what is current, redo what changed or is damaged.
+
+A stage hands over its units, each with the name and key of the part it makes; the function that
+makes a part runs in a worker, writes the part itself, and its seal's counts are added up here.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from runtime.config import Config
+from runtime.executor import WorkerPool
+from runtime.parts import PartFolder
+from runtime.progress import progress
+from runtime.workspace import Run, Workspace
+
+W = TypeVar("W")
+Counts = Counter[str]
+
+
+@dataclass(frozen=True)
+class Context:
+    """What every stage is given."""
+
+    config: Config
+    config_folder: Path
+    workspace: Workspace
+    run: Run
+    pool: WorkerPool
+    quiet: bool = False
+
+    @property
+    def sites(self) -> list[str]:
+        """Keys of the run's sites, sorted."""
+        return sorted(site.key for site in self.config.site)
+
+
+@dataclass(frozen=True)
+class Unit(Generic[W]):
+    """One part to make: its name, its run key, and what the worker needs to know."""
+
+    name: str
+    key: str
+    work: W
+
+
+@dataclass(frozen=True)
+class StageResult:
+    """What a stage did: its counts over all parts, how many were made now, sites that failed."""
+
+    counts: Counts
+    made: int = 0
+    failed_sites: dict[str, str] = field(default_factory=dict)
+
+
+def warn(message: str) -> None:
+    """One line on stderr about something that was mended."""
+    print(f"mep3m: {message}", file=sys.stderr, flush=True)
+
+
+def run_units(
+    context: Context,
+    label: str,
+    outputs: Sequence[PartFolder],
+    units: Sequence[Unit[W]],
+    function: Callable[[W], object],
+) -> StageResult:
+    """Make every part that is not current and remove those no unit makes any more.
+
+    `function` seals a part of the same name and key in each of `outputs`, the one whose counts
+    are reported last. A damaged part is named on stderr and made again.
+    """
+    for folder in outputs:
+        folder.prune(unit.name for unit in units)
+    stale = [unit for unit in units if not all(_current(f, unit) for f in outputs)]
+    with progress(label, len(stale), quiet=context.quiet) as tick:
+        works = [unit.work for unit in stale]
+        for done, _ in enumerate(context.pool.map(function, works), start=1):
+            tick(done)
+    counts: Counts = Counter()
+    for unit in units:
+        seal = outputs[-1].seal(unit.name)
+        counts.update(seal.counts if seal else {})
+    return StageResult(counts, made=len(stale))
+
+
+def _current(folder: PartFolder, unit: Unit[W]) -> bool:
+    seal = folder.seal(unit.name)
+    if seal is None or seal.key != unit.key:
+        return False
+    problem = folder.damage(unit.name, seal)
+    if problem is not None:
+        warn(f"part {folder.path(unit.name)}: {problem}; making it again")
+        return False
+    return True
+
+
+def utc_text(moment: datetime) -> str:
+    """An instant as ISO 8601 with a Z, to the second."""
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,110 @@
+"""Files that are either whole or absent.
+
+Everything the pipeline writes goes through here: a temporary name beside the target, fsync of
+the file, rename, fsync of the folder. A kill at any moment leaves the old file or the new one.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from runtime.errors import StorageFullError, WorkspaceError
+
+TEMPORARY_SUFFIX = ".tmp"
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_READ_ONLY = {errno.EACCES, errno.EPERM, errno.EROFS}
+
+
+def explain_os_error(error: OSError, path: Path) -> Exception:
+    """The user's situation behind an `OSError`, or the error itself when it is not one."""
+    if error.errno in _FULL:
+        return StorageFullError(
+            f"no room to write {path}: expected free space, got {os.strerror(error.errno or 0)!r}; "
+            "free some and run the same command again, finished work is kept"
+        )
+    if error.errno in _READ_ONLY:
+        return WorkspaceError(
+            f"cannot write {path}: expected a writable folder, got "
+            f"{os.strerror(error.errno or 0)!r}; change its permissions or the `workspace` setting"
+        )
+    return error
+
+
+def fsync_folder(folder: Path) -> None:
+    """Make renames inside `folder` durable."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def atomic_path(target: Path) -> Iterator[Path]:
+    """Yield a temporary path to write; on success it becomes `target`, on failure it goes.
+
+    Raises StorageFullError or WorkspaceError instead of the bare OSError.
+    """
+    temporary = target.with_name(f".{target.name}.{os.getpid()}{TEMPORARY_SUFFIX}")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        descriptor = os.open(temporary, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        os.replace(temporary, target)
+        fsync_folder(target.parent)
+    except OSError as error:
+        explained = explain_os_error(error, target)
+        if explained is error:
+            raise
+        raise explained from error
+    finally:
+        with suppress(FileNotFoundError, PermissionError):
+            temporary.unlink()
+
+
+def write_bytes(target: Path, data: bytes) -> None:
+    """Write `data` to `target`, whole or not at all."""
+    with atomic_path(target) as temporary:
+        temporary.write_bytes(data)
+
+
+def write_json(target: Path, value: Any) -> None:
+    """Write `value` as indented UTF-8 JSON with a final newline, whole or not at all."""
+    text = json.dumps(value, ensure_ascii=False, indent=2, sort_keys=False)
+    write_bytes(target, (text + "\n").encode())
+
+
+def read_json(path: Path) -> Any:
+    """The JSON value in `path`; raises WorkspaceError naming the file when it is not JSON."""
+    try:
+        return json.loads(path.read_bytes())
+    except ValueError as error:
+        raise WorkspaceError(
+            f"{path}: expected JSON, got {error}; restore the file or remove it"
+        ) from error
+
+
+def sha256_file(path: Path) -> str:
+    """Hex SHA-256 of a file's bytes, in constant memory."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def remove_temporaries(folder: Path) -> None:
+    """Remove what a killed process left half-written below `folder`.
+
+    Only the holder of the workspace lock may call this.
+    """
+    for leftover in folder.rglob(f".*{TEMPORARY_SUFFIX}"):
+        leftover.unlink(missing_ok=True)

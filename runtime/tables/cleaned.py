@@ -1,0 +1,29 @@
+"""Cleaned: title and image facts of every listing, and whether it goes on."""
+
+import pyarrow as pa
+
+from runtime.tables.column import INSTANT, TEXT, Column, Table
+
+CLEANED = Table(
+    "cleaned",
+    "one listing after the title and image rules",
+    (
+        Column("record_id", TEXT, "<site>:<percent-encoded product id>", False),
+        Column("kept", pa.bool_(), "true when no rule refused it", False),
+        Column("title", TEXT, "normalised title"),
+        Column("title_raw", TEXT, "title as extracted"),
+        Column("removed_segments", pa.list_(pa.string()), "promotional segments taken out", False),
+        Column("language", TEXT, "ISO 639-1 code; null when undetermined"),
+        Column("width", pa.int32(), "pixels, after EXIF orientation"),
+        Column("height", pa.int32(), "pixels, after EXIF orientation"),
+        Column("format", TEXT, "JPEG, PNG, WEBP … by the bytes, not by the name"),
+        Column("sha256", TEXT, "hex SHA-256 of the origin bytes"),
+        Column("phash", pa.uint64(), "imagehash.phash of the picture, as an integer"),
+        Column("phash_trim", pa.uint64(), "the same after trimming uniform borders"),
+        Column("colour", pa.binary(48), "4x4 grid of mean Lab colours, uint8, row by row"),
+        Column("sketch", pa.binary(32), "b-bit MinHash of the title's character 3-grams"),
+        Column("image_fetched_at", INSTANT, "when the origin bytes were received"),
+        Column("image_part", TEXT, "image part that holds the origin bytes"),
+        Column("image_row", pa.int32(), "row in that part"),
+    ),
+)

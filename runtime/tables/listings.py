@@ -1,0 +1,25 @@
+"""Listings: one row per record, merged from all its sightings."""
+
+import pyarrow as pa
+
+from runtime.tables.column import INSTANT, PATHS, TEXT, Column, Table
+
+LISTINGS = Table(
+    "listings",
+    "one record of a site",
+    (
+        Column("record_id", TEXT, "<site>:<percent-encoded product id>", False),
+        Column("site", TEXT, "short key of the shop", False),
+        Column("product_id", TEXT, "the shop's own id of the product"),
+        Column("product_url", TEXT, "canonical URL of the product's own page", False),
+        Column("page_url", TEXT, "page whose sighting was kept", False),
+        Column("title", TEXT, "title as extracted, not yet cleaned"),
+        Column("image_url", TEXT, "absolute URL of the picture"),
+        Column("category_paths", PATHS, "every category path seen for the record", False),
+        Column("opt_out", TEXT, "why its pages forbid use; null if they do not"),
+        Column("fetched_at", INSTANT, "WARC-Date of the kept sighting's capture", False),
+        Column("capture_file", TEXT, "capture of the kept sighting", False),
+        Column("capture_offset", pa.int64(), "offset of the kept sighting's WARC record", False),
+        Column("sightings", pa.int32(), "how many sightings were merged into it", False),
+    ),
+)

@@ -1,0 +1,190 @@
+"""Where things lie: the folders of a workspace, its runs and the pointer to its current release."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from runtime.errors import WorkspaceError
+from runtime.parts import PartFolder
+from runtime.storage import explain_os_error, read_json, write_json
+from runtime.tables import (
+    CLEANED,
+    DECISIONS,
+    IMAGES,
+    LABELS,
+    LINKS,
+    LISTINGS,
+    PAGES,
+    SIGHTINGS,
+    SURVIVORS,
+    Table,
+)
+
+STAGES = ("crawl", "merge", "fetch", "clean", "map", "dedupe", "publish")
+
+
+def file_key(host: str) -> str:
+    """A host as a file name: `127.0.0.1:80` becomes `127.0.0.1_80`."""
+    return "".join(c if c.isalnum() or c in ".-" else "_" for c in host)
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run: what was recorded and what was computed from it, below one folder."""
+
+    folder: Path
+
+    @property
+    def run_id(self) -> str:
+        """The folder's name: the run's start in UTC."""
+        return self.folder.name
+
+    @property
+    def captures(self) -> Path:
+        """WARC files."""
+        return self.folder / "captures"
+
+    @property
+    def frontiers(self) -> Path:
+        """One SQLite file per site."""
+        return self.folder / "frontier"
+
+    def _table(self, table: Table, *below: str) -> PartFolder:
+        return PartFolder(self.folder.joinpath(table.name, *below), table)
+
+    @property
+    def pages(self) -> PartFolder:
+        return self._table(PAGES)
+
+    @property
+    def sightings(self) -> PartFolder:
+        return self._table(SIGHTINGS)
+
+    @property
+    def links(self) -> PartFolder:
+        return self._table(LINKS)
+
+    @property
+    def listings(self) -> PartFolder:
+        return self._table(LISTINGS)
+
+    @property
+    def images(self) -> PartFolder:
+        return self._table(IMAGES)
+
+    @property
+    def cleaned(self) -> PartFolder:
+        return self._table(CLEANED)
+
+    @property
+    def labels(self) -> PartFolder:
+        return self._table(LABELS)
+
+    @property
+    def survivors(self) -> PartFolder:
+        return self._table(SURVIVORS)
+
+    def decisions(self, stage: str) -> PartFolder:
+        """The decisions of one stage, in parts named as the listings'."""
+        return self._table(DECISIONS, stage)
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """What `run.json` says: status, configuration digest, per stage its counts."""
+        value: dict[str, Any] = read_json(self.folder / "run.json")
+        return value
+
+    def update(self, **changes: Any) -> None:
+        """Replace some entries of `run.json`."""
+        write_json(self.folder / "run.json", {**self.record, **changes})
+
+    def finish_stage(self, stage: str, counts: Mapping[str, int]) -> None:
+        """Record a finished stage's counts."""
+        stages = {**self.record["stages"], stage: dict(counts)}
+        ordered = {name: stages[name] for name in STAGES if name in stages}
+        self.update(stages=ordered)
+
+    @property
+    def is_finished(self) -> bool:
+        """True once the run published, or found that there was nothing to publish."""
+        return self.record["status"] != "running"
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """A workspace folder."""
+
+    folder: Path
+
+    @property
+    def releases(self) -> Path:
+        return self.folder / "releases"
+
+    def prepare(self) -> None:
+        """Create the folder, or say in one line why it cannot be used.
+
+        Raises WorkspaceError when it is not a folder or cannot be written.
+        """
+        if self.folder.exists() and not self.folder.is_dir():
+            raise WorkspaceError(
+                f"workspace {self.folder}: expected a folder, got a file; "
+                "change the `workspace` setting"
+            )
+        try:
+            (self.folder / "runs").mkdir(parents=True, exist_ok=True)
+            self.releases.mkdir(exist_ok=True)
+        except OSError as error:
+            raise explain_os_error(error, self.folder) from error
+        if not os.access(self.folder / "runs", os.W_OK | os.X_OK):
+            raise WorkspaceError(
+                f"cannot write {self.folder}: expected a writable folder; "
+                "change its permissions or the `workspace` setting"
+            )
+
+    def runs(self) -> list[Run]:
+        """All runs, oldest first."""
+        folder = self.folder / "runs"
+        if not folder.is_dir():
+            return []
+        return [Run(p) for p in sorted(folder.iterdir()) if (p / "run.json").is_file()]
+
+    def run(self, run_id: str) -> Run:
+        """The run of that name; raises WorkspaceError when there is none."""
+        found = Run(self.folder / "runs" / run_id)
+        if not (found.folder / "run.json").is_file():
+            raise WorkspaceError(
+                f"no run {run_id!r} in {self.folder}: expected one of "
+                f"{', '.join(r.run_id for r in self.runs()) or 'none yet'}"
+            )
+        return found
+
+    def unfinished_run(self) -> Run | None:
+        """The newest run, when it has not finished."""
+        runs = self.runs()
+        return runs[-1] if runs and not runs[-1].is_finished else None
+
+    def new_run(self, now: datetime, sites: Iterable[str]) -> Run:
+        """Start a run named after `now`; a second one of that second gets a suffix."""
+        stem = now.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
+        taken = {run.run_id for run in self.runs()}
+        run_id = next(
+            n for i in range(len(taken) + 1) if (n := stem + ("", f"-{i}")[i > 0]) not in taken
+        )
+        run = Run(self.folder / "runs" / run_id)
+        write_json(
+            run.folder / "run.json",
+            {"run_id": run_id, "status": "running", "sites": sorted(sites), "stages": {}},
+        )
+        return run
+
+    def latest_release(self) -> Path | None:
+        """Folder of the current release, by `LATEST.json`; None before the first."""
+        pointer = self.releases / "LATEST.json"
+        if not pointer.is_file():
+            return None
+        return self.releases / str(read_json(pointer)["version"])
