@@ -48,11 +48,11 @@ class CrawlConfig(_Section):
     max_body_mib: Annotated[int, Field(ge=1, le=256)] = 16
     max_attempts: Annotated[int, Field(ge=1, le=20)] = 4
     max_redirects: Annotated[int, Field(ge=0, le=20)] = 5
-    max_depth: Annotated[int, Field(ge=1, le=10_000)] = 1_000
+    max_depth: Annotated[int, Field(ge=1, le=1_000)] = 50
+    max_pages_per_category: Annotated[int, Field(ge=1, le=1_000_000)] = 10_000
     stale_pages: Annotated[int, Field(ge=1, le=1_000)] = 3
     max_retry_after: Annotated[float, Field(ge=1, le=86_400)] = 600.0
     max_crawl_delay: Annotated[float, Field(ge=1, le=3_600)] = 60.0
-    max_products: Annotated[int, Field(ge=1)] | None = None
     robots_txt: bool = True
     honour_opt_outs: bool = True
     warc_gzip_level: Annotated[int, Field(ge=1, le=9)] = 6

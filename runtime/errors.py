@@ -63,6 +63,14 @@ class WorkerDiedError(MepError):
     """A worker process died again and again on the same unit of work."""
 
 
+class WorkerFailedError(MepError):
+    """A worker process ended with a status of its own, which becomes this program's."""
+
+    def __init__(self, problem: str, status: Exit) -> None:
+        super().__init__(problem)
+        self.exit_status = status
+
+
 class GateError(MepError):
     """A release did not pass a gate, so nothing was published."""
 

@@ -61,7 +61,7 @@ def atomic_path(target: Path) -> Iterator[Path]:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-        os.replace(temporary, target)
+        temporary.replace(target)
         fsync_folder(target.parent)
     except OSError as error:
         explained = explain_os_error(error, target)

@@ -112,7 +112,7 @@ class Run:
     @property
     def is_finished(self) -> bool:
         """True once the run published, or found that there was nothing to publish."""
-        return self.record["status"] != "running"
+        return str(self.record["status"]) != "running"
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Fingerprints: what a release keeps of its pictures, so that later runs compare only new to all."""
+"""Fingerprints: what a release keeps of its pictures, for later runs to compare with."""
 
 import pyarrow as pa
 

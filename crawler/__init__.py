@@ -1,0 +1,1 @@
+"""Records the world: pages, captures, sightings, links and pictures, politely and without loss."""

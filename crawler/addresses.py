@@ -1,0 +1,137 @@
+"""Which addresses the crawler may talk to: public ones, and private ones named in the config.
+
+A shop's page can name any URL, and any host name can resolve to a machine inside the network
+that runs the crawl. Literal addresses are judged before a request, names after resolution.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterable
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.resolver import ThreadedResolver
+from scrapy.resolver import CachingThreadedResolver
+from twisted.internet.defer import Deferred
+
+from runtime.errors import MepError
+
+if TYPE_CHECKING:
+    from scrapy.crawler import Crawler
+    from twisted.internet.base import ReactorBase
+
+DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+class RefusedAddressError(MepError):
+    """A URL leads to an address that must not be contacted."""
+
+
+def host_of(url: str) -> str:
+    """`host` or `host:port` of an http(s) URL, lower case, without the scheme's default port.
+
+    Raises RefusedAddressError for anything that is not an http(s) URL with a host.
+    """
+    try:
+        parts = urlsplit(url)
+        name, port = parts.hostname, parts.port
+    except ValueError as error:
+        raise RefusedAddressError(f"{url[:200]!r}: expected an http(s) URL, got {error}") from None
+    if parts.scheme not in DEFAULT_PORTS or not name:
+        raise RefusedAddressError(f"{url[:200]!r}: expected an http(s) URL with a host")
+    shown = f"[{name}]" if ":" in name else name
+    return shown if port in (None, DEFAULT_PORTS[parts.scheme]) else f"{shown}:{port}"
+
+
+def _literal(name: str) -> IPv4Address | IPv6Address | None:
+    try:
+        return ip_address(name.strip("[]"))
+    except ValueError:
+        pass
+    try:
+        # inet_aton also reads 127.1, 0x7f000001 and 2130706433, as many HTTP clients do.
+        return IPv4Address(socket.inet_aton(name))
+    except OSError:
+        return None
+
+
+def is_public(address: str) -> bool:
+    """True for a unicast address of the open internet."""
+    ip = ip_address(address.split("%", 1)[0])
+    if isinstance(ip, IPv6Address) and ip.ipv4_mapped:
+        ip = ip.ipv4_mapped
+    return ip.is_global and not ip.is_multicast
+
+
+@dataclass(frozen=True)
+class AddressPolicy:
+    """`allow_private` lists the hosts (`name` or `name:port`) whose private address is meant."""
+
+    allow_private: frozenset[str] = frozenset()
+
+    def check_url(self, url: str) -> str:
+        """The URL's host; raises RefusedAddressError when it must not be contacted."""
+        host = host_of(url)
+        name = urlsplit(url).hostname or ""
+        literal = _literal(name)
+        if literal is not None and not is_public(str(literal)) and host not in self.allow_private:
+            raise RefusedAddressError(
+                f"{host}: expected a public address, got a private one; "
+                "name the host in the site's `allow_private` if that is meant"
+            )
+        return host
+
+    def check_resolved(self, name: str, address: str) -> None:
+        """Raises RefusedAddressError when `name` resolved to an address it must not have."""
+        allowed_names = {host.rsplit(":", 1)[0] for host in self.allow_private}
+        if not is_public(address) and name not in allowed_names | self.allow_private:
+            raise RefusedAddressError(
+                f"{name}: expected it to resolve to a public address, got {address}; "
+                "name the host in the site's `allow_private` if that is meant"
+            )
+
+
+class ScrapyResolver(CachingThreadedResolver):
+    """Scrapy's resolver, refusing private results; the checked address is the one connected to."""
+
+    policy = AddressPolicy()
+
+    @classmethod
+    def from_crawler(cls, crawler: Crawler, reactor: ReactorBase) -> ScrapyResolver:
+        resolver = super().from_crawler(crawler, reactor)
+        resolver.policy = AddressPolicy(frozenset(crawler.settings.getlist("MEP3M_ALLOW_PRIVATE")))
+        return resolver
+
+    def getHostByName(self, name: str, timeout: Any = ()) -> Deferred[str]:
+        """Resolve, then judge."""
+
+        def judge(address: str) -> str:
+            self.policy.check_resolved(name, address)
+            return address
+
+        return super().getHostByName(name, timeout).addCallback(judge)
+
+
+class AiohttpResolver(AbstractResolver):
+    """aiohttp's resolver, refusing private results."""
+
+    def __init__(self, allow_private: Iterable[str]) -> None:
+        self._policy = AddressPolicy(frozenset(allow_private))
+        self._resolver = ThreadedResolver()
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        """Resolve, then judge every address."""
+        found = await self._resolver.resolve(host, port, family)
+        for result in found:
+            self._policy.check_resolved(host, result["host"])
+        return found
+
+    async def close(self) -> None:
+        """Nothing is held open."""
+        await self._resolver.close()
