@@ -32,7 +32,6 @@ class SiteConfig(_Section):
     base_url: Annotated[str, Field(pattern=r"^https?://")]
     start: Annotated[list[str], Field(min_length=1)] | None = None
     hosts: list[str] = []
-    image_hosts: list[str] = []
     allow_private: list[str] = []
     terms_url: str = ""
     licence: str = ""
@@ -103,7 +102,8 @@ class DedupeConfig(_Section):
     policy: Literal["near", "exact"] = "near"
     radius: Annotated[int, Field(ge=0, le=7)] = 6
     title_free_radius: Annotated[int, Field(ge=0, le=7)] = 4
-    max_colour_difference: Annotated[int, Field(ge=0, le=255)] = 20
+    max_lightness_difference: Annotated[int, Field(ge=0, le=255)] = 20
+    max_chroma_difference: Annotated[int, Field(ge=0, le=255)] = 8
     keep_variants: bool = True
     placeholder_records: Annotated[int, Field(ge=2)] = 5
 

@@ -24,6 +24,7 @@ class Exit(IntEnum):
     INTERRUPTED = 130
 
 
+# An interrupt ends the program where it stands, so it never meets another status.
 PRECEDENCE = (
     Exit.INTERRUPTED,
     Exit.UNFORESEEN,

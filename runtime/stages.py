@@ -76,18 +76,28 @@ def run_units(
     `function` seals a part of the same name and key in each of `outputs`, the one whose counts
     are reported last. A damaged part is named on stderr and made again.
     """
-    for folder in outputs:
-        folder.prune(unit.name for unit in units)
-    stale = [unit for unit in units if not all(_current(f, unit) for f in outputs)]
+    stale = stale_units(outputs, units)
     with progress(label, len(stale), quiet=context.quiet) as tick:
         works = [unit.work for unit in stale]
         for done, _ in enumerate(context.pool.map(function, works), start=1):
             tick(done)
+    return StageResult(add_counts(outputs[-1], units), made=len(stale))
+
+
+def stale_units(outputs: Sequence[PartFolder], units: Sequence[Unit[W]]) -> list[Unit[W]]:
+    """The units whose parts have to be made; parts that no unit makes any more are removed."""
+    for folder in outputs:
+        folder.prune(unit.name for unit in units)
+    return [unit for unit in units if not all(_current(f, unit) for f in outputs)]
+
+
+def add_counts(folder: PartFolder, units: Sequence[Unit[W]]) -> Counts:
+    """The counts of all units' parts, added up."""
     counts: Counts = Counter()
     for unit in units:
-        seal = outputs[-1].seal(unit.name)
+        seal = folder.seal(unit.name)
         counts.update(seal.counts if seal else {})
-    return StageResult(counts, made=len(stale))
+    return counts
 
 
 def _current(folder: PartFolder, unit: Unit[W]) -> bool:

@@ -2,7 +2,7 @@
 
 import pyarrow as pa
 
-from runtime.tables.column import INSTANT, TEXT, Column, Table
+from runtime.tables.column import TEXT, Column, Table
 
 CLEANED = Table(
     "cleaned",
@@ -21,8 +21,8 @@ CLEANED = Table(
         Column("phash", pa.uint64(), "imagehash.phash of the picture, as an integer"),
         Column("phash_trim", pa.uint64(), "the same after trimming uniform borders"),
         Column("colour", pa.binary(48), "4x4 grid of mean Lab colours, uint8, row by row"),
+        Column("colour_trim", pa.binary(48), "the same after trimming uniform borders"),
         Column("sketch", pa.binary(32), "b-bit MinHash of the title's character 3-grams"),
-        Column("image_fetched_at", INSTANT, "when the origin bytes were received"),
         Column("image_part", TEXT, "image part that holds the origin bytes"),
         Column("image_row", pa.int32(), "row in that part"),
     ),

@@ -13,6 +13,7 @@ FINGERPRINTS = Table(
         Column("phash", pa.uint64(), "imagehash.phash of the picture, as an integer", False),
         Column("phash_trim", pa.uint64(), "the same after trimming uniform borders", False),
         Column("colour", pa.binary(48), "4x4 grid of mean Lab colours, uint8, row by row", False),
+        Column("colour_trim", pa.binary(48), "the same after trimming uniform borders", False),
         Column("sketch", pa.binary(32), "b-bit MinHash of the title's character 3-grams", False),
         Column("leak_group", TEXT, "records of one group share a split", False),
         Column("split", TEXT, "train, validation or test", False),

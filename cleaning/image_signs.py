@@ -1,0 +1,69 @@
+"""What a file is by its first bytes, and whether its end is missing.
+
+In come bytes as received; out go the Pillow format that may decode them, or words for what came
+instead. File names and Content-Type headers are not believed.
+"""
+
+_BRANDS = {b"avif": "AVIF", b"avis": "AVIF"}
+
+
+def sniff_format(data: bytes) -> str | None:
+    """The Pillow name of the raster format that ``data`` begins with, ``None`` for anything else."""
+    for magic, name in (
+        (b"\xff\xd8\xff", "JPEG"),
+        (b"\x89PNG\r\n\x1a\n", "PNG"),
+        (b"GIF87a", "GIF"),
+        (b"GIF89a", "GIF"),
+        (b"BM", "BMP"),
+        (b"II*\x00", "TIFF"),
+        (b"MM\x00*", "TIFF"),
+    ):
+        if data.startswith(magic):
+            return name
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return "WEBP"
+    if data[4:8] == b"ftyp":
+        return _BRANDS.get(data[8:12])
+    return None
+
+
+def what_it_is_instead(data: bytes) -> str:
+    """Words for bytes that are no supported raster image."""
+    head = data[:512].lstrip(b"\xef\xbb\xbf \t\r\n\x00").lower()
+    if head.startswith((b"<!doctype html", b"<html", b"<head", b"<body")) or b"<html" in head:
+        return "an HTML page"
+    if b"<svg" in head:
+        return "an SVG drawing, which has no pixels"
+    if head.startswith(b"<"):
+        return "an XML or HTML document"
+    if head.startswith((b"{", b"[")):
+        return "JSON text"
+    if data[4:8] == b"ftyp":
+        return "a media container of an unsupported kind"
+    if b"\x00" not in data[:512] and _is_text(data[:512]):
+        return "plain text"
+    return "no known image format"
+
+
+def looks_truncated(data: bytes, kind: str) -> bool:
+    """Whether a file that did not decode ends before its format's end mark or stated length."""
+    if kind == "JPEG":
+        return b"\xff\xd9" not in data[-64:]
+    if kind == "PNG":
+        return b"IEND" not in data[-64:]
+    if kind == "GIF":
+        return b";" not in data[-16:]
+    if kind == "WEBP":
+        return len(data) < int.from_bytes(data[4:8], "little") + 8
+    if kind == "BMP":
+        return len(data) < int.from_bytes(data[2:6], "little")
+    return False
+
+
+def _is_text(data: bytes) -> bool:
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        # A character cut at the end of the sample is still text.
+        return error.start >= len(data) - 3
+    return True

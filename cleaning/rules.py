@@ -1,0 +1,210 @@
+"""The rules that keep or refuse a title: a rule is a row of ``TITLE_RULES``.
+
+In comes a raw title; out go the normalised title, its language and every rule that fires, the
+deciding one first. Adding a rule means adding a row here and its test.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from cleaning import title_signs
+from cleaning.language import SCRIPT_LANGUAGES, LanguageVerdict, detect
+from cleaning.titles import normalise_title
+
+
+@dataclass(frozen=True)
+class TitleThresholds:
+    """What a title is measured against; the defaults' origins stand in the rules' rows."""
+
+    min_chars: int = 4
+    min_chars_latin: int = 2
+    max_chars: int = 300
+    max_repetition: float = 0.6
+
+
+@dataclass(frozen=True)
+class TitleFacts:
+    """A title as the rules see it."""
+
+    title: str
+    removed: tuple[str, ...]
+    language: LanguageVerdict
+    languages: tuple[str, ...]
+
+    @property
+    def latin(self) -> bool:
+        """Whether Latin-script titles are admitted and this one is not in another script."""
+        admitted = {code.split("-")[0].lower() for code in self.languages}
+        return self.language.script in (None, "latin") and not admitted.isdisjoint(
+            SCRIPT_LANGUAGES["latin"]
+        )
+
+
+@dataclass(frozen=True)
+class RuleVerdict:
+    """A rule that fired: its versioned name, why, what was measured and what was allowed."""
+
+    rule: str
+    reason: str
+    value: str | float
+    threshold: str | float
+
+
+Finding = tuple[str | float, str | float]
+"""(what was measured, the threshold it was held against)"""
+
+
+@dataclass(frozen=True)
+class TitleRule:
+    """One versioned rule; ``predicate`` returns a finding when the title breaks it."""
+
+    name: str
+    predicate: Callable[[TitleFacts, TitleThresholds], Finding | None]
+    reason: str
+    source_of_threshold: str
+
+
+@dataclass(frozen=True)
+class TitleJudgement:
+    """A title after normalisation and rules; no verdicts means that it is kept."""
+
+    title: str
+    removed: tuple[str, ...]
+    language: str | None
+    verdicts: tuple[RuleVerdict, ...]
+
+    @property
+    def kept(self) -> bool:
+        """Whether no rule fired."""
+        return not self.verdicts
+
+
+# ---------------------------------------------------------------------------- predicates
+
+
+def _empty(facts: TitleFacts, thresholds: TitleThresholds) -> Finding | None:
+    return None if facts.title else (" ".join(facts.removed), "not empty")
+
+
+def _too_short(facts: TitleFacts, thresholds: TitleThresholds) -> Finding | None:
+    least = thresholds.min_chars_latin if facts.latin else thresholds.min_chars
+    return (len(facts.title), least) if len(facts.title) < least else None
+
+
+def _too_long(facts: TitleFacts, thresholds: TitleThresholds) -> Finding | None:
+    length = len(facts.title)
+    return (length, thresholds.max_chars) if length > thresholds.max_chars else None
+
+
+def _no_letters(facts: TitleFacts, thresholds: TitleThresholds) -> Finding | None:
+    if facts.language.method != "none":
+        return None
+    if facts.latin and any(character.isdigit() for character in facts.title):
+        return None  # "2001" and "1984" are titles of books
+    return 0, 1
+
+
+def _language(facts: TitleFacts, thresholds: TitleThresholds) -> Finding | None:
+    verdict = facts.language
+    if verdict.accepted:
+        return None
+    return verdict.language or f"{verdict.script} script", ",".join(facts.languages)
+
+
+def _repetition(facts: TitleFacts, thresholds: TitleThresholds) -> Finding | None:
+    share = title_signs.repetition(facts.title)
+    return (
+        (round(share, 3), thresholds.max_repetition) if share > thresholds.max_repetition else None
+    )
+
+
+def _sign(
+    search: Callable[[str], str | None], threshold: str
+) -> Callable[[TitleFacts, TitleThresholds], Finding | None]:
+    def predicate(facts: TitleFacts, thresholds: TitleThresholds) -> Finding | None:
+        found = search(facts.title)
+        return None if found is None else (found, threshold)
+
+    return predicate
+
+
+TITLE_RULES: tuple[TitleRule, ...] = (
+    TitleRule(
+        "title_empty_v1",
+        _empty,
+        "nothing is left of the title after normalisation",
+        "by definition",
+    ),
+    TitleRule(
+        "title_template_residue_v1",
+        _sign(title_signs.template_residue, "no template syntax"),
+        "the page's template was not filled in",
+        "syntax of the template languages shops use",
+    ),
+    TitleRule(
+        "title_service_listing_v1",
+        _sign(title_signs.service_listing, "a product"),
+        "a listing for a payment or a test, not for a product",
+        "terms Chinese shops use for such listings; none in 500 MEP-3M titles",
+    ),
+    TitleRule(
+        "title_price_only_v1",
+        _sign(title_signs.price_only, "more than a price"),
+        "the title holds nothing but a price",
+        "by definition",
+    ),
+    TitleRule(
+        "title_contact_details_v1",
+        _sign(title_signs.contact_details, "no contact details"),
+        "the title holds a phone number, an account or an address",
+        "numbering plans; ids need five characters, so that 400电话 and QQ糖 pass",
+    ),
+    TitleRule(
+        "title_no_letters_v1",
+        _no_letters,
+        "the title holds no letter of any script",
+        "by definition; numerals pass where Latin-script titles are admitted",
+    ),
+    TitleRule(
+        "title_too_short_v1",
+        _too_short,
+        "the title is too short to name a product",
+        "the shortest of 500 MEP-3M titles has 16 characters, the shortest Oscar title 2",
+    ),
+    TitleRule(
+        "title_too_long_v1",
+        _too_long,
+        "the title is a description, not a name",
+        "the longest of 500 MEP-3M titles has 76 characters; shops allow at most about 200",
+    ),
+    TitleRule(
+        "title_repetition_v1",
+        _repetition,
+        "most of the title repeats itself",
+        "share of repeated 3-grams: at most 0.31 in 500 MEP-3M titles, 0.67 for a word said four times",
+    ),
+    TitleRule(
+        "title_language_v1",
+        _language,
+        "the title is not in an admitted language",
+        "shares of scripts measured on MEP-3M titles, see cleaning.language",
+    ),
+)
+"""In deciding order: what says most about the listing comes first."""
+
+
+def judge_title(
+    raw: str, thresholds: TitleThresholds, languages: tuple[str, ...]
+) -> TitleJudgement:
+    """Normalise ``raw``, detect its language among ``languages`` and apply every rule."""
+    normalised = normalise_title(raw)
+    language = detect(normalised.title, languages)
+    facts = TitleFacts(normalised.title, normalised.removed, language, languages)
+    # Of an empty title every other rule is vacuous.
+    rules = TITLE_RULES if facts.title else TITLE_RULES[:1]
+    verdicts = tuple(
+        RuleVerdict(rule.name, rule.reason, *finding)
+        for rule in rules
+        if (finding := rule.predicate(facts, thresholds)) is not None
+    )
+    return TitleJudgement(facts.title, facts.removed, language.language, verdicts)

@@ -1,0 +1,281 @@
+"""The clean stage: title and image facts of every listing, and whether it goes on.
+
+Per part: listings and their pictures in; cleaned rows and decisions out. A picture is decoded once
+a part, in small batches, so memory does not depend on the number of records.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import imagehash
+import numpy as np
+import PIL
+import pyarrow as pa
+import scipy
+
+from cleaning.fingerprints import FINGERPRINT_VERSION, fingerprint_batch
+from cleaning.image_rules import ImageFacts, ImageThresholds, judge_image
+from cleaning.images import DecodedImage, ImageFailure, ImageLimits, decode
+from cleaning.rules import RuleVerdict, TitleThresholds, judge_title
+from cleaning.sketch import title_sketches
+from runtime.config import CleanConfig
+from runtime.image_index import ImageIndex, ImagePlace
+from runtime.keys import digest
+from runtime.parts import run_key
+from runtime.stages import Context, Counts, StageResult, Unit, run_units
+from runtime.tables import CLEANED, DECISIONS
+from runtime.workspace import Run
+
+VERSION = "1"
+BATCH_IMAGES = 64
+BATCH_PIXELS = 32_000_000
+# Libraries that decide what a part holds; another version is another run key.
+LIBRARIES = (
+    f"python {sys.version_info.major}.{sys.version_info.minor}",
+    f"pillow {PIL.__version__}",
+    f"numpy {np.__version__}",
+    f"scipy {scipy.__version__}",
+    f"imagehash {imagehash.__version__}",
+    f"pyarrow {pa.__version__}",
+    FINGERPRINT_VERSION,
+)
+
+OPTED_OUT = "opted_out_v1"
+FETCH_FAILED = "image_fetch_failed_v1"
+PASSED = "clean_passed_v1"
+_OPT_OUT_OUTCOMES = frozenset({"opted_out"})
+
+
+@dataclass(frozen=True)
+class _Work:
+    """One part to clean."""
+
+    run: Run
+    name: str
+    key: str
+    settings: CleanConfig
+    honour_opt_outs: bool
+
+
+@dataclass(frozen=True)
+class _Picture:
+    """What is known of one picture; the arrays are one row each."""
+
+    facts: ImageFacts
+    decoded_format: str | None = None
+    phash: int | None = None
+    phash_trim: int | None = None
+    colour: bytes | None = None
+    colour_trim: bytes | None = None
+
+
+def clean(context: Context) -> StageResult:
+    """Clean every part whose listings, pictures, settings or libraries changed."""
+    run = context.run
+    settings, honour = context.config.clean, context.config.crawl.honour_opt_outs
+    declared = [settings.model_dump(mode="json"), honour]
+    units = []
+    index = ImageIndex(run, read_only=True)
+    try:
+        for name, listings in run.listings.seals().items():
+            inputs = {"listings": listings.sha256, "images": _images_digest(run, name, index)}
+            key = run_key("clean", "; ".join((VERSION, *LIBRARIES)), declared, inputs)
+            units.append(Unit(name, key, _Work(run, name, key, settings, honour)))
+    finally:
+        index.close()
+    outputs = [run.decisions("clean"), run.cleaned]
+    return run_units(context, "clean: parts", outputs, units, clean_part)
+
+
+def _images_digest(run: Run, name: str, index: ImageIndex) -> str:
+    """What the part's pictures are, wherever their bytes lie."""
+    urls = run.listings.read(name, ["image_url"])["image_url"].to_pylist()
+    places = index.places(url for url in urls if url)
+    found = ((places[url].outcome, places[url].sha256) for url in urls if url in places)
+    return digest(*(f"{outcome} {sha256}" for outcome, sha256 in found))
+
+
+def clean_part(work: _Work) -> None:
+    """Judge every listing of one part."""
+    run, settings = work.run, work.settings
+    columns = ["record_id", "title", "image_url", "opt_out"]
+    listings = run.listings.read(work.name, columns).to_pylist()
+    index = ImageIndex(run, read_only=True)
+    try:
+        places = index.places(row["image_url"] for row in listings if row["image_url"])
+    finally:
+        index.close()
+    pictures = _pictures(run, places.values(), settings)
+    judge = _Judge(settings, work.honour_opt_outs, run.run_id)
+    for row in listings:
+        place = places.get(row["image_url"])
+        picture = None if place is None else pictures.get((place.part, place.row))
+        judge.add(row, place, picture)
+    rows = judge.rows
+    sketches = title_sketches([row["title"] or "" for row in rows])
+    for row, sketch in zip(rows, sketches, strict=True):
+        row["sketch"] = sketch.tobytes()
+    run.decisions("clean").write(
+        work.name, pa.Table.from_pylist(judge.decisions, DECISIONS.schema), work.key
+    )
+    run.cleaned.write(work.name, pa.Table.from_pylist(rows, CLEANED.schema), work.key, judge.counts)
+
+
+def _pictures(
+    run: Run, places: Iterable[ImagePlace], settings: CleanConfig
+) -> dict[tuple[str, int], _Picture]:
+    """The facts of every picture that was received, by (image part, row)."""
+    rows: dict[str, set[int]] = defaultdict(set)
+    for place in places:
+        if place.outcome == "ok":
+            rows[place.part].add(place.row)
+    found: dict[tuple[str, int], _Picture] = {}
+    limits = ImageLimits(max_pixels=settings.max_image_megapixels * 1_000_000)
+    for part in sorted(rows):
+        for batch in _batches(_decoded(run, part, sorted(rows[part]), limits)):
+            found.update(_fingerprinted(part, batch))
+    return found
+
+
+def _decoded(
+    run: Run, part: str, rows: Sequence[int], limits: ImageLimits
+) -> Iterator[tuple[int, DecodedImage | ImageFailure]]:
+    for first, table in run.images.take(part, rows, ["image"]):
+        for offset, value in enumerate(table["image"]):
+            yield rows[first + offset], decode(value.as_py(), limits)
+
+
+def _batches(
+    decoded: Iterator[tuple[int, DecodedImage | ImageFailure]],
+) -> Iterator[list[tuple[int, DecodedImage | ImageFailure]]]:
+    """Bounded in pictures and in pixels: decoded pictures are large."""
+    batch: list[tuple[int, DecodedImage | ImageFailure]] = []
+    pixels = 0
+    for row, image in decoded:
+        batch.append((row, image))
+        pixels += image.width * image.height if isinstance(image, DecodedImage) else 0
+        if len(batch) >= BATCH_IMAGES or pixels >= BATCH_PIXELS:
+            yield batch
+            batch, pixels = [], 0
+    if batch:
+        yield batch
+
+
+def _fingerprinted(
+    part: str, batch: Sequence[tuple[int, DecodedImage | ImageFailure]]
+) -> Iterator[tuple[tuple[str, int], _Picture]]:
+    images = [(row, image) for row, image in batch if isinstance(image, DecodedImage)]
+    for row, failure in batch:
+        if isinstance(failure, ImageFailure):
+            yield (part, row), _Picture(ImageFacts(present=True, failure=failure))
+    if not images:
+        return
+    prints = fingerprint_batch([image.pixels for _, image in images])
+    for i, (row, image) in enumerate(images):
+        facts = ImageFacts(
+            present=True,
+            width=image.width,
+            height=image.height,
+            luminance_std=float(prints.luminance_std[i]),
+        )
+        yield (
+            (part, row),
+            _Picture(
+                facts,
+                image.format,
+                int(prints.phash[i]),
+                int(prints.phash_trim[i]),
+                prints.colour[i].tobytes(),
+                prints.colour_trim[i].tobytes(),
+            ),
+        )
+
+
+@dataclass
+class _Judge:
+    """Collects the rows, decisions and counts of one part."""
+
+    settings: CleanConfig
+    honour_opt_outs: bool
+    run_id: str
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    decisions: list[dict[str, Any]] = field(default_factory=list)
+    counts: Counts = field(default_factory=Counter)
+
+    def __post_init__(self) -> None:
+        bound = self.settings.min_title_chars
+        defaults = TitleThresholds(max_chars=self.settings.max_title_chars)
+        self._titles = defaults
+        if bound is not None:
+            self._titles = TitleThresholds(bound, bound, self.settings.max_title_chars)
+        self._images = ImageThresholds(self.settings.min_image_side, self.settings.max_image_aspect)
+
+    def add(self, row: dict[str, Any], place: ImagePlace | None, picture: _Picture | None) -> None:
+        """Judge one listing."""
+        title = judge_title(row["title"] or "", self._titles, tuple(self.settings.languages))
+        verdicts = [
+            *self._opt_out(row["opt_out"]),
+            *title.verdicts,
+            *self._image(row["image_url"], place, picture),
+        ]
+        self.counts.update(["rejected" if verdicts else "kept"])
+        self.counts.update(f"rule.{verdict.rule}" for verdict in verdicts)
+        for verdict in verdicts or [RuleVerdict(PASSED, "no title or image rule fired", "", "")]:
+            self.decisions.append(self._decision(row["record_id"], verdict, bool(verdicts)))
+        self.rows.append(
+            {
+                "record_id": row["record_id"],
+                "kept": not verdicts,
+                "title": title.title,
+                "title_raw": row["title"],
+                "removed_segments": list(title.removed),
+                "language": title.language,
+                "width": picture and picture.facts.width,
+                "height": picture and picture.facts.height,
+                "format": picture and picture.decoded_format,
+                "sha256": place and place.sha256,
+                "phash": picture and picture.phash,
+                "phash_trim": picture and picture.phash_trim,
+                "colour": picture and picture.colour,
+                "colour_trim": picture and picture.colour_trim,
+                "image_part": place and place.part,
+                "image_row": place and place.row,
+            }
+        )
+
+    def _opt_out(self, words: str | None) -> list[RuleVerdict]:
+        if not words or not self.honour_opt_outs:
+            return []
+        return [RuleVerdict(OPTED_OUT, "the shop forbids this use of the page", words, "")]
+
+    def _image(
+        self, url: str | None, place: ImagePlace | None, picture: _Picture | None
+    ) -> Sequence[RuleVerdict]:
+        if picture is not None:
+            return judge_image(picture.facts, self._images)
+        if url is None:
+            return judge_image(ImageFacts(present=False), self._images)
+        outcome = "not requested" if place is None else place.outcome
+        if outcome in _OPT_OUT_OUTCOMES:
+            words = "X-Robots-Tag of the image"
+            return [RuleVerdict(OPTED_OUT, "the shop forbids this use of the image", words, "")]
+        return [RuleVerdict(FETCH_FAILED, "its image could not be had", outcome, "ok")]
+
+    def _decision(self, record_id: str, verdict: RuleVerdict, rejected: bool) -> dict[str, Any]:
+        threshold = verdict.threshold
+        return {
+            "record_id": record_id,
+            "stage": "clean",
+            "rule": verdict.rule,
+            "verdict": "rejected" if rejected else "kept",
+            "reason": verdict.reason,
+            "value": str(verdict.value),
+            "threshold": float(threshold) if isinstance(threshold, int | float) else None,
+            "peer_id": None,
+            "run_id": self.run_id,
+        }

@@ -1,0 +1,293 @@
+"""The command line of mep3m: its commands, and the stages of a run in their order.
+
+`mep3m` and `python pipeline.py` are the same program.
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from runtime.config import Config, load_config
+from runtime.console import Outcome, guarded, table
+from runtime.errors import ConfigError, MepError, VerificationError, WorkspaceError
+from runtime.exits import Exit, combine
+from runtime.version import VERSION
+
+STAGE_HELP = {
+    "crawl": "Crawl every site: pages to captures, sightings and links.",
+    "merge": "Merge all sightings of a record into one listing.",
+    "fetch": "Fetch the pictures that the listings name.",
+    "clean": "Judge titles and pictures, and take fingerprints.",
+    "map": "Give every record its leaf category, or hold it.",
+    "dedupe": "Find copies: equal bytes, equal and near fingerprints.",
+    "publish": "Publish the survivors as an immutable release.",
+}
+
+
+def command(function: Callable[..., Outcome]) -> Callable[..., None]:
+    """Give a command the options that all have, and its exit status."""
+
+    @click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead.")
+    @click.option("--debug", is_flag=True, help="Print the traceback of an error.")
+    @functools.wraps(function)
+    def run(*, as_json: bool, debug: bool, **arguments: Any) -> None:
+        work = functools.partial(function, **arguments, quiet=as_json)
+        sys.exit(guarded(work, as_json=as_json, debug=debug))
+
+    return run
+
+
+config_option = click.option(
+    "--config",
+    "config_path",
+    type=click.Path(path_type=Path),
+    default=Path("mep3m.toml"),
+    show_default=True,
+    help="The configuration file.",
+)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(VERSION, prog_name="mep3m")
+def main() -> None:
+    """Crawl shops, clean, deduplicate, label and publish product records; answer for every row.
+
+    Exit status: 0 done, 2 wrong usage or configuration, 10 nothing new, 11 stopped early and
+    resumable, 20 a gate failed, 30 finished but degraded, 40 verification failed, 75 locked,
+    130 interrupted and resumable, 1 anything unforeseen.
+    """
+
+
+@main.command()
+@click.option("--force", is_flag=True, help="Replace an existing file.")
+@click.option(
+    "--config", "config_path", type=click.Path(path_type=Path), default=Path("mep3m.toml"),
+    show_default=True, help="The file to write.",
+)  # fmt: skip
+@command
+def init(config_path: Path, force: bool, quiet: bool) -> Outcome:
+    """Write a commented mep3m.toml."""
+    from importlib import resources
+
+    from runtime.storage import write_bytes
+
+    del quiet
+    if config_path.exists() and not force:
+        raise ConfigError(
+            f"{config_path}: expected no file there, found one; edit it or replace it with --force"
+        )
+    write_bytes(config_path, (resources.files("runtime") / "mep3m.toml").read_bytes())
+    return Outcome(Exit.DONE, f"wrote {config_path}", {"config": str(config_path)})
+
+
+@main.command()
+@config_option
+@command
+def run(config_path: Path, quiet: bool) -> Outcome:
+    """Run all stages: go on with an unfinished run, or start a new one."""
+    return run_stages(load_config(config_path), config_path.parent, list(STAGE_HELP), quiet=quiet)
+
+
+def _stage_command(stage: str) -> None:
+    @main.command(name=stage, help=STAGE_HELP[stage])
+    @config_option
+    @command
+    def _(config_path: Path, quiet: bool) -> Outcome:
+        return run_stages(load_config(config_path), config_path.parent, [stage], quiet=quiet)
+
+
+for _name in STAGE_HELP:
+    _stage_command(_name)
+
+
+def run_stages(
+    config: Config, config_folder: Path, stages: Sequence[str], *, quiet: bool
+) -> Outcome:
+    """Run stages of the newest unfinished run; `crawl` starts a new run where there is none."""
+    from runtime.executor import WorkerPool
+    from runtime.locks import workspace_lock
+    from runtime.stages import Context
+    from runtime.storage import remove_temporaries, write_json
+    from runtime.workspace import Workspace
+
+    workspace = Workspace((config_folder / config.workspace).resolve())
+    workspace.prepare()
+    with workspace_lock(workspace.folder):
+        current = workspace.unfinished_run()
+        if current is None and stages[0] == "crawl":
+            current = workspace.new_run(datetime.now(UTC), (site.key for site in config.site))
+        if current is None:
+            finished = workspace.runs()
+            if not finished:
+                raise WorkspaceError(
+                    f"no run in {workspace.folder}: expected one; start with `mep3m crawl`"
+                )
+            current = finished[-1]
+        remove_temporaries(workspace.folder)
+        status, error = Exit.UNFORESEEN, "ended by something unforeseen"
+        try:
+            with WorkerPool(config.workers) as pool:
+                context = Context(config, config_folder, workspace, current, pool, quiet)
+                outcome = _run_in_order(context, stages)
+            status, error = outcome.status, ""
+            return outcome
+        except KeyboardInterrupt:
+            status, error = Exit.INTERRUPTED, "interrupted"
+            raise
+        except MepError as problem:
+            status, error = problem.exit_status, str(problem)
+            raise
+        finally:
+            ended = {"run_id": current.run_id, "exit_status": int(status), "error": error}
+            write_json(workspace.folder / "last_run.json", {**ended, **current.record})
+
+
+def _run_in_order(context: Any, stages: Sequence[str]) -> Outcome:
+    """The stages, one after the other, and what they add up to."""
+    from cleaning.dedupe import dedupe
+    from cleaning.stage import clean
+    from crawler.crawl import crawl, load_sites
+    from crawler.images import fetch
+    from crawler.merge import merge
+    from provenance.ledger import ledger
+    from release.publish import publish
+    from taxonomy.stage import map_records
+
+    sites = load_sites(context)
+    work: dict[str, Callable[[], Any]] = {
+        "crawl": lambda: crawl(context),
+        "merge": lambda: merge(context, sites),
+        "fetch": lambda: fetch(context, sites),
+        "clean": lambda: clean(context),
+        "map": lambda: map_records(context),
+        "dedupe": lambda: dedupe(context),
+        "publish": lambda: publish(context),
+    }
+    run = context.run
+    statuses, version = [], None
+    for stage in stages:
+        result = work[stage]()
+        run.finish_stage(stage, result.counts)
+        if getattr(result, "failed_sites", None):
+            run.update(failed_sites=result.failed_sites)
+        if stage == "publish":
+            version = result.version
+            statuses.append(Exit.DONE if version else Exit.NOTHING_NEW)
+            run.update(status="published" if version else "nothing_new", release=version)
+    if run.record.get("failed_sites"):
+        statuses.append(Exit.DEGRADED)
+    account = ledger(run)
+    values = {
+        "run_id": run.run_id,
+        "release": version,
+        "sightings": account.sightings,
+        "fates": dict(account.fates),
+        "stages": run.record["stages"],
+        "failed_sites": run.record.get("failed_sites", {}),
+    }
+    return Outcome(combine(statuses), _summary(context, values), values)
+
+
+def _summary(context: Any, values: dict[str, Any]) -> str:
+    fates = values["fates"]
+    told = ", ".join(f"{count} {fate}" for fate, count in fates.items()) or "no fates yet"
+    lines = [f"run {values['run_id']}: {values['sightings']} sightings = {told}"]
+    if values["release"]:
+        lines.append(f"release {values['release']}: {context.workspace.latest_release()}")
+    return "\n".join(lines)
+
+
+@main.command()
+@config_option
+@command
+def status(config_path: Path, quiet: bool) -> Outcome:
+    """Show the runs, their stages, and what is left to do."""
+    from runtime.workspace import STAGES, Workspace
+
+    del quiet
+    config = load_config(config_path)
+    workspace = Workspace((config_path.parent / config.workspace).resolve())
+    records = [run.record for run in workspace.runs()]
+    rows = []
+    for record in records:
+        left = [stage for stage in STAGES if stage not in record["stages"]]
+        todo = ", ".join(left) if record["status"] == "running" and left else "-"
+        rows.append((record["run_id"], record["status"], record.get("release") or "-", todo))
+    release = workspace.latest_release()
+    text = table(rows, ("run", "status", "release", "stages left")) if rows else "no run yet"
+    text += f"\ncurrent release: {release or 'none yet'}"
+    return Outcome(Exit.DONE, text, {"runs": records, "release": release and str(release)})
+
+
+@main.command()
+@click.argument("record_id")
+@config_option
+@command
+def audit(record_id: str, config_path: Path, quiet: bool) -> Outcome:
+    """Tell the whole story of one record."""
+    from provenance.audit import audit as tell
+
+    from runtime.workspace import Workspace
+
+    del quiet
+    config = load_config(config_path)
+    story = tell(Workspace((config_path.parent / config.workspace).resolve()), record_id)
+    return Outcome(Exit.DONE, story.to_text(), story.to_json())
+
+
+@main.command()
+@click.argument("release", required=False)
+@config_option
+@command
+def verify(release: str | None, config_path: Path, quiet: bool) -> Outcome:
+    """Check a release: a version, a folder, or the current one."""
+    from provenance.verify import verify as check
+
+    from runtime.workspace import Workspace
+
+    workspace = None
+    folder = None if release is None else Path(release)
+    if folder is None or not folder.is_dir():
+        config = load_config(config_path)
+        workspace = Workspace((config_path.parent / config.workspace).resolve())
+        folder = workspace.latest_release() if release is None else workspace.releases / release
+        if folder is None or not folder.is_dir():
+            raise ConfigError(
+                f"expected a release in {workspace.releases}, got {release or 'none'}; "
+                "publish one with `mep3m run` or name its folder"
+            )
+    failures = check(folder, workspace, quiet=quiet)
+    if failures:
+        for failure in failures[:20]:
+            click.echo(f"mep3m: {failure}", err=True)
+        raise VerificationError(
+            f"{folder}: {len(failures)} failures, the first: {failures[0]}; "
+            "restore the release from a good copy or publish again"
+        )
+    return Outcome(Exit.DONE, f"{folder}: verified", {"release": str(folder), "failures": []})
+
+
+@main.command()
+@click.option("--products", default=2000, show_default=True, help="Products in both shops.")
+@click.option("--seed", default=1, show_default=True, help="Seed of the shops' catalogue.")
+@click.option(
+    "--workspace", "folder", type=click.Path(path_type=Path), default=Path("demo-workspace"),
+    show_default=True, help="Workspace to make, or to resume.",
+)  # fmt: skip
+@command
+def demo(products: int, seed: int, folder: Path, quiet: bool) -> Outcome:
+    """Crawl the embedded shops into a browsable release; needs no network and no configuration."""
+    from demo.session import run_demo
+
+    return run_demo(products, seed, folder, functools.partial(run_stages, quiet=quiet))
+
+
+if __name__ == "__main__":
+    main()
