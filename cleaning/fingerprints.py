@@ -53,14 +53,13 @@ def fingerprint_batch(images: Sequence[NDArray[np.uint8] | Image.Image]) -> Fing
         image = picture if isinstance(picture, Image.Image) else Image.fromarray(picture)
         image = image.convert("RGB")
         luminance = image.convert("L")
-        grey[:, i] = luminance.resize((_SIDE, _SIDE), Image.Resampling.LANCZOS)
-        rgb[:, i] = image.resize((_SIDE, _SIDE), Image.Resampling.BOX)
+        grey[:, i] = _shrunk(luminance, Image.Resampling.LANCZOS)
+        rgb[:, i] = _shrunk(image, Image.Resampling.BOX)
         box = content_box(np.asarray(luminance))
         if box is not None:
-            content = luminance.crop(box)
-            grey[1, i] = content.resize((_SIDE, _SIDE), Image.Resampling.LANCZOS)
-            rgb[1, i] = image.resize((_SIDE, _SIDE), Image.Resampling.BOX, box=box)
-    deviation = grey[0].reshape(count, -1).std(axis=1, dtype=np.float64)
+            grey[1, i] = _shrunk(luminance.crop(box), Image.Resampling.LANCZOS)
+            rgb[1, i] = _shrunk(image.crop(box), Image.Resampling.BOX)
+    deviation = grey[0].reshape(count, _SIDE * _SIDE).std(axis=1, dtype=np.float64)
     return FingerprintBatch(
         phash=hash_luminance(grey[0]),
         phash_trim=hash_luminance(grey[1]),
@@ -68,6 +67,10 @@ def fingerprint_batch(images: Sequence[NDArray[np.uint8] | Image.Image]) -> Fing
         colour_trim=colour_signature(rgb[1]),
         luminance_std=deviation.astype(np.float32),
     )
+
+
+def _shrunk(image: Image.Image, resampling: Image.Resampling) -> NDArray[np.uint8]:
+    return np.asarray(image.resize((_SIDE, _SIDE), resampling))
 
 
 def hash_luminance(grey: NDArray[np.uint8]) -> NDArray[np.uint64]:
@@ -116,4 +119,5 @@ def colour_signature(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     x, y, z = cube[..., 0], cube[..., 1], cube[..., 2]
     lab = np.stack(((116 * y - 16) * 2.55, 500 * (x - y) + 128, 200 * (y - z) + 128), axis=-1)
     cells = lab.reshape(len(pixels), 4, 8, 4, 8, 3).mean(axis=(2, 4))
-    return np.clip(np.rint(cells), 0, 255).astype(np.uint8).reshape(len(pixels), COLOUR_BYTES)
+    signature: NDArray[np.uint8] = np.clip(np.rint(cells), 0, 255).astype(np.uint8)
+    return signature.reshape(len(pixels), COLOUR_BYTES)

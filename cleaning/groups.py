@@ -1,4 +1,4 @@
-"""Group records whose pictures resemble each other, so that no group is split between train and test.
+"""Group records with similar pictures, so that no group is split between train and test.
 
 In come perceptual hashes; out goes a group number for each row: connected components of the pairs
 within a radius. Colour and titles are ignored and chains are welcome: a leak is worse than a
@@ -18,7 +18,7 @@ from cleaning.hamming_index import (
     compiled,
     count_buckets,
     empty_index,
-    popcount,
+    hamming,
     probe,
     probe_count,
 )
@@ -52,7 +52,7 @@ def connected_groups(
 
 
 @compiled
-def _root(parents: NDArray[np.int64], node: int) -> int:
+def _root(parents: NDArray[np.int64], node: np.int64) -> np.int64:
     while parents[node] != node:
         parents[node] = parents[parents[node]]
         node = parents[node]
@@ -60,7 +60,7 @@ def _root(parents: NDArray[np.int64], node: int) -> int:
 
 
 @compiled
-def _join(parents: NDArray[np.int64], a: int, b: int) -> None:
+def _join(parents: NDArray[np.int64], a: np.int64, b: np.int64) -> None:
     first, second = _root(parents, a), _root(parents, b)
     parents[max(first, second)] = min(first, second)
 
@@ -82,8 +82,8 @@ def _join_neighbours(
             for number in range(probe_count(band, radius)):
                 bucket = probe(own, number)
                 for position in range(index.bounds[bucket, 0], index.bounds[bucket, 1]):
-                    if popcount(value ^ index.hashes[position]) <= radius:
-                        _join(parents, node, np.int64(index.tags[position]))
+                    if hamming(value, index.hashes[position]) <= radius:
+                        _join(parents, np.int64(node), np.int64(index.tags[position]))
         append(index, value, np.uint32(node))
 
 

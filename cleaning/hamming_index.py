@@ -6,13 +6,14 @@ In come hashes, appended one after the other; callers scan the buckets named by 
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar, cast
 
 import numba
 import numpy as np
 from llvmlite import ir
-from numba.core import types
+from numba.core import cgutils, types
 from numba.extending import intrinsic
+from numba.np.arrayobj import make_array
 from numpy.typing import NDArray
 
 BANDS = 4
@@ -20,24 +21,54 @@ BAND_BITS = 16
 BUCKETS = 1 << BAND_BITS
 MAX_RADIUS = 2 * BANDS - 1
 PROBES = 1 + BAND_BITS
+HASHES_PER_LINE = 8  # of a 64-byte cache line
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
 def compiled(function: _Function) -> _Function:
     """``function`` compiled on first use, cached on disk, running without the GIL."""
-    result: _Function = numba.njit(cache=True, nogil=True)(function)
-    return result
+    return cast(_Function, numba.njit(cache=True, nogil=True)(function))
 
 
 @intrinsic
-def popcount(typingctx: Any, value: Any) -> Any:
+def _popcount(typingctx: Any, value: Any) -> Any:
     """The number of one-bits of a uint64: one machine instruction."""
 
     def generate(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> Any:
         return builder.ctpop(arguments[0])
 
     return types.uint64(types.uint64), generate
+
+
+@intrinsic
+def _prefetch(typingctx: Any, array: Any, position: Any) -> Any:
+    """Ask the processor to load the cache line of ``array[position]``; changes nothing else."""
+
+    def generate(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> Any:
+        values = make_array(signature.args[0])(  # type: ignore[no-untyped-call]  # numba has no types
+            context, builder, arguments[0]
+        )
+        address = builder.bitcast(builder.gep(values.data, [arguments[1]]), cgutils.voidptr_t)
+        word = ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [cgutils.voidptr_t, word, word, word])
+        function = cgutils.get_or_insert_function(  # type: ignore[no-untyped-call]  # as above
+            builder.module, kind, "llvm.prefetch.p0"
+        )
+        builder.call(function, [address, word(0), word(3), word(1)])  # read, keep, data
+        return context.get_dummy_value()
+
+    return types.void(array, types.int64), generate
+
+
+load_ahead: Any = _prefetch  # to callers of compiled code it has no typing context
+_count_ones: Any = _popcount  # to callers of compiled code it has no typing context
+
+
+@compiled
+def hamming(a: np.uint64, b: np.uint64) -> np.int64:
+    """How many bits differ between two hashes."""
+    return np.int64(_count_ones(a ^ b))
 
 
 class BandIndex(NamedTuple):
@@ -80,10 +111,10 @@ def _count(hashes: NDArray[np.uint64], counts: NDArray[np.int64]) -> None:
 
 
 @compiled
-def bucket_of(value: np.uint64, band: int) -> int:
+def bucket_of(value: np.uint64, band: int) -> np.int64:
     """The bucket, among those of all bands, that ``value`` falls into."""
-    key = np.int64((value >> np.uint64(BAND_BITS * band)) & np.uint64(BUCKETS - 1))
-    return band * BUCKETS + key
+    key = (value >> np.uint64(BAND_BITS * band)) & np.uint64(BUCKETS - 1)
+    return np.int64(band * BUCKETS) + np.int64(key)
 
 
 @compiled
@@ -98,9 +129,9 @@ def probe_count(band: int, radius: int) -> int:
 
 
 @compiled
-def probe(bucket: int, number: int) -> int:
+def probe(bucket: np.int64, number: int) -> np.int64:
     """The bucket itself for number 0, then the 16 that differ from it by one bit."""
-    return bucket if number == 0 else bucket ^ (1 << (number - 1))
+    return bucket if number == 0 else bucket ^ np.int64(1 << (number - 1))
 
 
 @compiled

@@ -8,7 +8,7 @@ _BRANDS = {b"avif": "AVIF", b"avis": "AVIF"}
 
 
 def sniff_format(data: bytes) -> str | None:
-    """The Pillow name of the raster format that ``data`` begins with, ``None`` for anything else."""
+    """The Pillow name of the raster format ``data`` begins with, ``None`` for anything else."""
     for magic, name in (
         (b"\xff\xd8\xff", "JPEG"),
         (b"\x89PNG\r\n\x1a\n", "PNG"),

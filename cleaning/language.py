@@ -44,7 +44,7 @@ MIN_NON_LATIN_SHARE = 0.2
 """Weighted share from which the other script names the language: 0.15 of the plain letters weigh
 0.35, two characters beside four Latin words 0.3, one quoted in an English title less than 0.15."""
 
-MIN_KANA_SHARE = 0.2
+MIN_KANA_SHARE = 0.25
 """Kana among Han and kana from which a title is Japanese; Chinese shops decorate with の (not
 counted) and quote the katakana name of an imported product."""
 

@@ -181,7 +181,7 @@ TITLE_RULES: tuple[TitleRule, ...] = (
         "title_repetition_v1",
         _repetition,
         "most of the title repeats itself",
-        "share of repeated 3-grams: at most 0.31 in 500 MEP-3M titles, 0.67 for a word said four times",
+        "repeated 3-grams: at most 0.31 in 500 MEP-3M titles, 0.67 for a word said four times",
     ),
     TitleRule(
         "title_language_v1",

@@ -37,7 +37,8 @@ def title_sketch(title: str) -> NDArray[np.uint8]:
     # A code point has 21 bits: three of them fit into one word without loss.
     grams = codes[:-2] << np.uint64(42) | codes[1:-1] << np.uint64(21) | codes[2:]
     smallest = _mix(_mix(grams)[:, None] ^ _SALTS[None, :]).min(axis=0)
-    return (smallest & np.uint64(0xFF)).astype(np.uint8)
+    sketch: NDArray[np.uint8] = (smallest & np.uint64(0xFF)).astype(np.uint8)
+    return sketch
 
 
 def title_sketches(titles: Sequence[str]) -> NDArray[np.uint8]:

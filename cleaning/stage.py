@@ -218,11 +218,10 @@ class _Judge:
     def add(self, row: dict[str, Any], place: ImagePlace | None, picture: _Picture | None) -> None:
         """Judge one listing."""
         title = judge_title(row["title"] or "", self._titles, tuple(self.settings.languages))
-        verdicts = [
-            *self._opt_out(row["opt_out"]),
-            *title.verdicts,
-            *self._image(row["image_url"], place, picture),
-        ]
+        verdicts = [*self._opt_out(row["opt_out"]), *title.verdicts]
+        if place is not None or not verdicts or verdicts[0].rule != OPTED_OUT:
+            # The picture of a page that opted out was not asked for, and is not missing.
+            verdicts += self._image(row["image_url"], place, picture)
         self.counts.update(["rejected" if verdicts else "kept"])
         self.counts.update(f"rule.{verdict.rule}" for verdict in verdicts)
         for verdict in verdicts or [RuleVerdict(PASSED, "no title or image rule fired", "", "")]:

@@ -1,0 +1,35 @@
+"""Run the registered benchmarks: ``python -m benchmarks [--only NAME,…] [--full]``."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from benchmarks.harness import run, select
+from benchmarks.search import GROWTH, SEARCH
+
+BENCHMARKS = (SEARCH, GROWTH)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run what the command line names; 0 when every target was met, 1 otherwise, 2 wrong usage."""
+    parser = argparse.ArgumentParser(prog="benchmarks", description="side-by-side measurements")
+    parser.add_argument("--only", default="", metavar="NAME,…", help="run only these")
+    parser.add_argument("--full", action="store_true", help="the largest sizes as well")
+    parser.add_argument(
+        "--results",
+        type=Path,
+        default=Path(__file__).parent / "results.jsonl",
+        metavar="FILE",
+        help="append a JSON line per measurement to FILE (default: %(default)s)",
+    )
+    options = parser.parse_args(arguments)
+    try:
+        chosen = select(BENCHMARKS, (name for name in options.only.split(",") if name))
+    except ValueError as error:
+        parser.error(str(error))
+    lines = run(chosen, options.full, options.results)
+    return 1 if any(line.met is False for line in lines) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

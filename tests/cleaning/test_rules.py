@@ -1,0 +1,161 @@
+"""Each title rule on what it is for, and on what resembles it."""
+
+import re
+
+import pytest
+
+from cleaning.rules import TITLE_RULES, TitleThresholds, judge_title
+from cleaning.title_signs import repetition
+from cleaning.titles import normalise_title
+
+FIRES = {
+    "title_empty_v1": ["", "   ", "\u200b", "<b></b>", "【限时特价】", "【包邮】[限时特价]"],
+    "title_template_residue_v1": [
+        *(
+            "{{product.title}}",
+            "${title} 奶粉",
+            "<%= title %>",
+            "undefined 奶粉",
+            "null",
+            "请输入商品标题",
+        ),
+        *(
+            "[object Object]",
+            "<span class=H 奶粉 900g",
+            "商品标题",
+            "未命名商品",
+            "{title} 奶粉",
+            "lorem ipsum",
+        ),
+        *(r"\u5976\u7c89", "%E5%A5%B6%E7%B2%89 奶粉"),
+    ],
+    "title_service_listing_v1": [
+        *(
+            "补差价专用链接",
+            "运费专拍",
+            "测试商品请勿拍下",
+            "邮费补拍 拍下不发货",
+            "定金专用链接",
+            "赠品勿拍",
+        ),
+        *("差价链接", "客户专拍", "请勿购买此商品", "样品链接勿拍", "专拍链接"),
+    ],
+    "title_price_only_v1": [
+        "￥99.00",
+        "99元包邮",
+        "特价 199元",
+        "$12.50",
+        "仅售59元起",
+        "价格 100",
+    ],
+    "title_contact_details_v1": [
+        *(
+            "奶粉代购 联系13812345678",
+            "加微信abc12345 奶粉批发",
+            "微信：wxid_9x8y7z 面膜",
+            "V信:nike88888 运动鞋",
+        ),
+        *(
+            "QQ群123456789 手办",
+            "联系QQ：1234567 球鞋",
+            "http://t.cn/abcd 领券",
+            "www.shop8.com 女装",
+        ),
+        *(
+            "奶粉 400-820-8820",
+            "加V信 低价球鞋",
+            "138 1234 5678 手机壳",
+            "someone@mail.com 定制杯子",
+        ),
+    ],
+    "title_no_letters_v1": ["12345678", "!!!!!!", "★★★★★", "1984"],
+    "title_too_short_v1": ["女装", "a", "奶粉"],
+    "title_too_long_v1": ["".join(chr(0x4E00 + 7 * k) for k in range(301))],
+    "title_repetition_v1": [
+        *("太阳镜太阳镜太阳镜太阳镜太阳镜", "好看 好看 好看 好看 好看 好看", "哈哈哈哈哈哈哈"),
+        "连衣裙女连衣裙女连衣裙女连衣裙女连衣裙女",
+    ],
+    "title_language_v1": ["Whole milk powder", "ワイヤレスイヤホン", "Кроссовки мужские"],
+}
+PRODUCTS = [
+    "400电话 代理机 企业办公电话机",
+    "QQ糖 草莓味 70g 橡皮软糖",
+    "奇瑞QQ 2010款 专用脚垫",
+    "微信公众号营销实战 书籍",
+    "偏远地区勿拍 东北大米5kg",
+    "价保补差价 飞鹤奶粉900g",
+    "测试仪 数字万用表 高精度",
+    "汽车检测试纸 刹车油",
+    "5号电池 AAA 南孚 8粒",
+    "ISBN 9787115428028 编程书",
+    "手机壳 13812 型号 通用",
+    "飞鹤奶粉 飞鹤星飞帆奶粉 飞鹤900g 三段",
+    "100元面值京东E卡",
+    "女士标题牌 办公桌牌",
+    "商品名称标签纸 打印贴纸",
+    "nullpointer 程序员T恤 纯棉",
+    "价格标签 超市货架 塑料卡条",
+]
+
+
+def rules_of(title: str, languages: tuple[str, ...] = ("zh",)) -> list[str]:
+    return [verdict.rule for verdict in judge_title(title, TitleThresholds(), languages).verdicts]
+
+
+@pytest.mark.parametrize(
+    ("rule", "title"), [(rule, title) for rule, titles in FIRES.items() for title in titles]
+)
+def test_a_rule_fires_on_what_it_is_for(rule: str, title: str) -> None:
+    assert rules_of(title)[0] == rule
+
+
+@pytest.mark.parametrize("title", PRODUCTS)
+def test_no_rule_fires_on_products_that_resemble_it(title: str) -> None:
+    assert rules_of(title) == []
+
+
+def test_every_rule_is_a_documented_versioned_row_with_a_test() -> None:
+    names = [rule.name for rule in TITLE_RULES]
+    assert sorted(names) == sorted(set(FIRES))
+    for rule in TITLE_RULES:
+        assert re.fullmatch(r"title_[a-z_]+_v\d+", rule.name)
+        assert rule.reason
+        assert rule.source_of_threshold
+
+
+def test_all_rules_that_fire_are_listed_with_value_and_threshold() -> None:
+    verdicts = judge_title("￥9", TitleThresholds(), ("zh",)).verdicts
+    assert [(v.rule, v.value, v.threshold) for v in verdicts] == [
+        ("title_price_only_v1", "¥9", "more than a price"),
+        ("title_no_letters_v1", 0, 1),
+        ("title_too_short_v1", 2, 4),
+    ]
+
+
+def test_thresholds_are_obeyed() -> None:
+    assert not judge_title("女装", TitleThresholds(min_chars=2), ("zh",)).verdicts
+    long = judge_title("女装连衣裙", TitleThresholds(max_chars=4), ("zh",)).verdicts
+    assert [verdict.rule for verdict in long] == ["title_too_long_v1"]
+
+
+@pytest.mark.parametrize("title", ["Daemon", "2001", "1984", "Go", "R.U.R.", "Google Hacking"])
+def test_short_and_numeric_titles_pass_in_latin_languages(title: str) -> None:
+    assert rules_of(title, ("en",)) == []
+
+
+def test_a_judgement_carries_title_removed_segments_and_language() -> None:
+    judged = judge_title("【包邮】飞鹤（FIRMUS）奶粉 900g", TitleThresholds(), ("zh",))
+    assert (judged.title, judged.removed) == ("飞鹤(FIRMUS)奶粉 900g", ("【包邮】",))
+    assert judged.language == "zh"
+    assert judged.kept
+
+
+def test_real_titles_pass(mep3m_titles: list[str]) -> None:
+    refused = [title for title in mep3m_titles if rules_of(title)]
+    assert len(refused) <= 0.005 * len(mep3m_titles), refused
+
+
+def test_real_titles_repeat_far_less_than_the_threshold(mep3m_titles: list[str]) -> None:
+    shares = [repetition(normalise_title(title).title) for title in mep3m_titles]
+    assert max(shares) < 0.35
+    assert repetition("太阳镜" * 5) > 0.75
