@@ -111,6 +111,7 @@ def run_stages(
     config: Config, config_folder: Path, stages: Sequence[str], *, quiet: bool
 ) -> Outcome:
     """Run stages of the newest unfinished run; `crawl` starts a new run where there is none."""
+    from crawler.crawl import load_sites
     from runtime.executor import WorkerPool
     from runtime.locks import workspace_lock
     from runtime.stages import Context
@@ -120,6 +121,7 @@ def run_stages(
     workspace = Workspace((config_folder / config.workspace).resolve())
     workspace.prepare()
     with workspace_lock(workspace.folder):
+        sites = load_sites(config, config_folder)  # a faulty site must not start a run
         current = workspace.unfinished_run()
         if current is None and stages[0] == "crawl":
             current = workspace.new_run(datetime.now(UTC), (site.key for site in config.site))
@@ -135,7 +137,7 @@ def run_stages(
         try:
             with WorkerPool(config.workers) as pool:
                 context = Context(config, config_folder, workspace, current, pool, quiet)
-                outcome = _run_in_order(context, stages)
+                outcome = _run_in_order(context, sites, stages)
             status, error = outcome.status, ""
             return outcome
         except KeyboardInterrupt:
@@ -149,20 +151,19 @@ def run_stages(
             write_json(workspace.folder / "last_run.json", {**ended, **current.record})
 
 
-def _run_in_order(context: Any, stages: Sequence[str]) -> Outcome:
+def _run_in_order(context: Any, sites: Any, stages: Sequence[str]) -> Outcome:
     """The stages, one after the other, and what they add up to."""
     from cleaning.dedupe import dedupe
     from cleaning.stage import clean
-    from crawler.crawl import crawl, load_sites
+    from crawler.crawl import crawl
     from crawler.images import fetch
     from crawler.merge import merge
     from provenance.ledger import ledger
     from release.publish import publish
     from taxonomy.stage import map_records
 
-    sites = load_sites(context)
     work: dict[str, Callable[[], Any]] = {
-        "crawl": lambda: crawl(context),
+        "crawl": lambda: crawl(context, sites),
         "merge": lambda: merge(context, sites),
         "fetch": lambda: fetch(context, sites),
         "clean": lambda: clean(context),

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from crawler.frontier import pages_done
 from crawler.sites.sitefile import Site, load_site
+from runtime.config import Config
 from runtime.errors import ConfigError, SiteError, StopRequested, WorkerFailedError
 from runtime.executor import MAX_DEATHS
 from runtime.exits import Exit
@@ -28,15 +29,15 @@ COUNT_SECONDS = 1.0
 STOP_PATIENCE_SECONDS = 20.0
 
 
-def load_sites(context: Context) -> list[Site]:
+def load_sites(config: Config, config_folder: Path) -> list[Site]:
     """The configured sites. Raises ConfigError for a faulty site file or a missing contact."""
-    if not context.config.site:
+    if not config.site:
         raise ConfigError(
             "no site to crawl: expected at least one [[site]] in the configuration; add one"
         )
-    sites = [load_site(site, context.config_folder) for site in context.config.site]
+    sites = [load_site(site, config_folder) for site in config.site]
     for site in sites:
-        if not context.config.contact and not site.hosts <= set(site.config.allow_private):
+        if not config.contact and not site.hosts <= set(site.config.allow_private):
             raise ConfigError(
                 f'`contact` = "": expected an e-mail address or URL before {site.config.base_url} '
                 "is crawled, so that its owner can reach you; set it"
@@ -54,10 +55,9 @@ def host_groups(sites: Sequence[Site]) -> list[list[Site]]:
     return groups
 
 
-def crawl(context: Context) -> StageResult:
+def crawl(context: Context, sites: Sequence[Site]) -> StageResult:
     """Crawl every site of the run that is not done. Raises StopRequested when a worker was told
     to stop, and whatever keeps every site from being stored (a full disk, say)."""
-    sites = load_sites(context)
     todo = [site for site in sites if not _is_done(context, site)]
     workers = _Workers(context)
     groups = host_groups(todo)

@@ -103,7 +103,7 @@ class DedupeConfig(_Section):
     radius: Annotated[int, Field(ge=0, le=7)] = 6
     title_free_radius: Annotated[int, Field(ge=0, le=7)] = 4
     max_lightness_difference: Annotated[int, Field(ge=0, le=255)] = 20
-    max_chroma_difference: Annotated[int, Field(ge=0, le=255)] = 8
+    max_chroma_difference: Annotated[int, Field(ge=0, le=255)] = 6
     keep_variants: bool = True
     placeholder_records: Annotated[int, Field(ge=2)] = 5
 
