@@ -234,7 +234,6 @@ def status(config_path: Path, quiet: bool) -> Outcome:
 def audit(record_id: str, config_path: Path, quiet: bool) -> Outcome:
     """Tell the whole story of one record."""
     from provenance.audit import audit as tell
-
     from runtime.workspace import Workspace
 
     del quiet
@@ -250,13 +249,17 @@ def audit(record_id: str, config_path: Path, quiet: bool) -> Outcome:
 def verify(release: str | None, config_path: Path, quiet: bool) -> Outcome:
     """Check a release: a version, a folder, or the current one."""
     from provenance.verify import verify as check
-
     from runtime.workspace import Workspace
+    from taxonomy.tree import load_tree
 
-    workspace = None
+    workspace, tree = None, None
     folder = None if release is None else Path(release)
+    if folder is not None and folder.resolve().parent.name == "releases":
+        workspace = Workspace(folder.resolve().parent.parent)
     if folder is None or not folder.is_dir():
         config = load_config(config_path)
+        if config.map.taxonomy is not None:
+            tree = load_tree(config_path.parent / config.map.taxonomy)
         workspace = Workspace((config_path.parent / config.workspace).resolve())
         folder = workspace.latest_release() if release is None else workspace.releases / release
         if folder is None or not folder.is_dir():
@@ -264,7 +267,7 @@ def verify(release: str | None, config_path: Path, quiet: bool) -> Outcome:
                 f"expected a release in {workspace.releases}, got {release or 'none'}; "
                 "publish one with `mep3m run` or name its folder"
             )
-    failures = check(folder, workspace, quiet=quiet)
+    failures = check(folder, workspace, quiet=quiet, tree=tree)
     if failures:
         for failure in failures[:20]:
             click.echo(f"mep3m: {failure}", err=True)

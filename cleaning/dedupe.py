@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -74,7 +75,7 @@ def dedupe(context: Context) -> StageResult:
     run, settings = context.run, context.config.dedupe
     cleaned, labels = run.cleaned.seals(), run.labels.seals()
     parts = tuple(name for name in run.listings.names() if name in cleaned and name in labels)
-    index = _index_of(context.workspace.latest_release())
+    index = _index_of(context.workspace.base_release(run))
     inputs = {f"cleaned/{name}": cleaned[name].sha256 for name in parts}
     inputs |= {f"labels/{name}": labels[name].sha256 for name in parts}
     inputs["release"] = "" if index is None else sha256_file(index)

@@ -1,30 +1,7 @@
-"""What a file is by its first bytes, and whether its end is missing.
+"""What a file is that no decoder reads, and whether its end is missing.
 
-In come bytes as received; out go the Pillow format that may decode them, or words for what came
-instead. File names and Content-Type headers are not believed.
+In come bytes as received; out go words for what came instead of a picture. File names and Content-Type headers are not believed.
 """
-
-_BRANDS = {b"avif": "AVIF", b"avis": "AVIF"}
-
-
-def sniff_format(data: bytes) -> str | None:
-    """The Pillow name of the raster format ``data`` begins with, ``None`` for anything else."""
-    for magic, name in (
-        (b"\xff\xd8\xff", "JPEG"),
-        (b"\x89PNG\r\n\x1a\n", "PNG"),
-        (b"GIF87a", "GIF"),
-        (b"GIF89a", "GIF"),
-        (b"BM", "BMP"),
-        (b"II*\x00", "TIFF"),
-        (b"MM\x00*", "TIFF"),
-    ):
-        if data.startswith(magic):
-            return name
-    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-        return "WEBP"
-    if data[4:8] == b"ftyp":
-        return _BRANDS.get(data[8:12])
-    return None
 
 
 def what_it_is_instead(data: bytes) -> str:

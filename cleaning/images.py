@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
-from cleaning.image_signs import looks_truncated, sniff_format, what_it_is_instead
+from cleaning.image_signs import looks_truncated, what_it_is_instead
+from runtime.imagetypes import sniff
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,7 @@ def decode(data: bytes, limits: ImageLimits | None = None) -> DecodedImage | Ima
         return ImageFailure(
             "image_too_many_bytes_v1", f"{len(data)} bytes, at most {limits.max_bytes} allowed"
         )
-    kind = sniff_format(data)
+    kind = sniff(data)
     if kind is None:
         return ImageFailure("image_not_an_image_v1", what_it_is_instead(data))
     try:

@@ -188,3 +188,18 @@ class Workspace:
         if not pointer.is_file():
             return None
         return self.releases / str(read_json(pointer)["version"])
+
+    def base_release(self, run: Run) -> Path | None:
+        """The release that a run's newcomers are compared with; None before the first.
+
+        It is the current one, unless the run itself made that: a run that goes on after a kill
+        must not take its own records for published ones.
+        """
+        latest = self.latest_release()
+        if latest is None:
+            return None
+        manifest = read_json(latest / "manifest.json")
+        if manifest["run_id"] != run.run_id:
+            return latest
+        parent = manifest["parent"]
+        return self.releases / str(parent["version"]) if parent else None

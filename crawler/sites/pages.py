@@ -146,6 +146,8 @@ class ShopPage(WebPage[Any]):
                     target = self.page_url(node.attrib.get("href"))
                     if target is None or target == str(self.response.url):
                         continue
+                    if kind == "product" and not self.site.is_product(target):
+                        continue
                     found.setdefault((kind, target), self._link(kind, target, node))
         return tuple(found.values())
 

@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import shutil
+from itertools import pairwise
 from pathlib import Path
 
 import duckdb
@@ -60,7 +61,7 @@ def test_the_crawl_delay_and_the_retry_after_are_kept(demo: DemoRun) -> None:
     log = list(read_access_log(demo.folder / "shops" / "shop-a.access.jsonl"))
     outlet = json.loads((demo.folder / "demo.json").read_text())["ports"]["outlet"]
     moments = [access.moment for access in log if access.port == outlet]
-    gaps = [later - earlier for earlier, later in zip(moments, moments[1:], strict=False)]
+    gaps = [later - earlier for earlier, later in pairwise(moments)]
     assert len(gaps) > 5
     assert min(gaps) >= 0.28  # asked for: 0.3 seconds between starts; arrival jitters a little
     throttled = {access.path: access.moment for access in log if access.status == 429}

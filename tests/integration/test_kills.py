@@ -1,4 +1,4 @@
-"""`kill -9` and Ctrl-C: the same command on the same workspace finishes, nothing missing or double."""
+"""`kill -9` and Ctrl-C: the same command finishes, nothing missing, nothing double."""
 
 from __future__ import annotations
 

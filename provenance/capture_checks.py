@@ -1,0 +1,106 @@
+"""Checks against the workspace: every record leads to the capture of the page it came from.
+
+Run by run and listings part by listings part, so that reading follows the order the captures
+were written in. The run's listing names the page; the WARC record at the place that the shard
+names must be an undamaged response to a request for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from provenance.captures import Capture, read_record
+from provenance.failure import Failure
+from provenance.records import Records, record_keys
+from runtime.errors import PartError
+from runtime.workspace import Run, Workspace
+
+_LISTING = ["record_id", "page_url", "capture_file", "capture_offset"]
+
+
+def count_parts(records: Records, workspace: Workspace) -> int:
+    """How many listings parts `check_captures` goes through."""
+    present = {run.run_id: run for run in workspace.runs()}
+    return sum(
+        len(present[run_id].listings.names()) for run_id in records.runs if run_id in present
+    )
+
+
+def check_captures(
+    records: Records, workspace: Workspace, step: Callable[[], None]
+) -> Iterator[Failure]:
+    """Faults in what the records refer to; `step` is called after each listings part."""
+    resolved = np.zeros(len(records.rows), np.bool_)
+    present = {run.run_id: run for run in workspace.runs()}
+    for code, run_id in enumerate(records.runs):
+        run = present.get(run_id)
+        if run is None:
+            yield Failure("manifest.json", None, f"run {run_id} is not in {workspace.folder}")
+            resolved |= records.rows["run"] == code
+            continue
+        for part in run.listings.names():
+            try:
+                yield from _check_part(records, code, run, part, resolved)
+            except PartError as error:
+                yield Failure("manifest.json", None, f"run {run_id}: {error}")
+            step()
+    for place in np.flatnonzero(~resolved):
+        yield _fault(records, int(place), "is not in the listings of its run")
+
+
+def _check_part(
+    records: Records, code: int, run: Run, part: str, resolved: npt.NDArray[np.bool_]
+) -> Iterator[Failure]:
+    listings = run.listings.read(part, _LISTING).to_pylist()
+    places = records.find(record_keys(row["record_id"] for row in listings))
+    chosen: list[tuple[str, int, int, dict[str, Any]]] = []
+    for row, place in zip(listings, places.tolist(), strict=True):
+        if place < 0 or records.rows["run"][place] != code:
+            continue  # not published, or brought in by another run
+        resolved[place] = True
+        file = records.files[records.rows["file"][place]]
+        offset = int(records.rows["offset"][place])
+        if (file, offset) != (row["capture_file"], row["capture_offset"]):
+            expected = f"{row['capture_file']} at {row['capture_offset']}"
+            yield _fault(records, place, f"expected capture {expected}, got {file} at {offset}")
+        else:
+            chosen.append((row["capture_file"], offset, place, row))
+    yield from _check_records(records, run.captures, sorted(chosen, key=lambda found: found[:3]))
+
+
+def _check_records(
+    records: Records, folder: Path, chosen: list[tuple[str, int, int, dict[str, Any]]]
+) -> Iterator[Failure]:
+    """`chosen` is sorted by capture file and offset, so each is opened and read once."""
+    capture = Capture("", -1)
+    with ExitStack() as open_file:
+        stream = None
+        for file, offset, place, row in chosen:
+            if file != capture.file:
+                open_file.close()
+                try:
+                    stream = open_file.enter_context((folder / file).open("rb"))
+                except OSError as error:
+                    stream = None
+                    capture = Capture(file, offset, problem=f"expected a file, got {error}")
+            if stream is not None and (file, offset) != (capture.file, capture.offset):
+                capture = read_record(stream, file, offset)
+            where = f"capture {file} at {offset}"
+            if capture.problem is not None:
+                yield _fault(records, place, f"{where}: {capture.problem}")
+            elif not capture.shows(row["page_url"]):
+                yield _fault(
+                    records, place, f"{where}: expected page {row['page_url']}, got {capture.url}"
+                )
+
+
+def _fault(records: Records, place: int, problem: str) -> Failure:
+    row = records.rows[place]
+    record = records.record_id(place)
+    return Failure(records.shards[row["shard"]], int(row["row"]), f"record {record}: {problem}")

@@ -1,0 +1,202 @@
+"""Checks across the files of a release: records, lineage, fingerprints and decisions agree.
+
+Every record is in exactly one shard and one row of lineage, with one split for its leak group,
+and the last publish decision on it says that it is published; nothing else says so of others.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import zip_longest
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from provenance.failure import Failure
+from provenance.ledger import FATES
+from provenance.records import KEY, Records, find_keys, record_keys
+from release.lineage import FINGERPRINTS_FILE, LINEAGE_FILE, stream_table
+from release.manifest import FileEntry, Manifest, RuleCount
+from release.splits import SPLIT_CODE
+
+_LINEAGE = LINEAGE_FILE.as_posix()
+_FINGERPRINTS = FINGERPRINTS_FILE.as_posix()
+_SHARED = ["record_id", "leak_group", "split"]
+
+
+@dataclass(frozen=True)
+class LineageKeys:
+    """Lineage as keys: sorted hashes of the ids, with the row of each."""
+
+    keys: npt.NDArray[np.bytes_]
+    rows: npt.NDArray[np.int64]
+
+
+def check_unique(records: Records) -> Iterator[Failure]:
+    """Every record_id stands once over all shards."""
+    rows = records.rows
+    for place in np.flatnonzero(rows["key"][1:] == rows["key"][:-1]) + 1:
+        here, before = rows[place], rows[place - 1]
+        yield Failure(
+            records.shards[here["shard"]], int(here["row"]),
+            f"record {records.record_id(int(place))}: expected once, stands also in "
+            f"{records.shards[before['shard']]} row {before['row']}",
+        )  # fmt: skip
+
+
+def check_lineage(folder: Path, records: Records) -> tuple[list[Failure], LineageKeys]:
+    """Lineage holds the shards' records and no others, with their splits, one a leak group."""
+    failures: list[Failure] = []
+    keys, groups, splits = [np.empty(0, KEY)], [np.empty(0, KEY)], [np.empty(0, np.uint8)]
+    last, count = "", 0
+    for batch in stream_table(folder / _LINEAGE):
+        ids, names = batch["record_id"].to_pylist(), batch["split"].to_pylist()
+        for row, (record, split) in enumerate(zip(ids, names, strict=True), start=count):
+            if record <= last:
+                failures.append(Failure(_LINEAGE, row, f"expected ids after {last}, got {record}"))
+            if split not in SPLIT_CODE:
+                failures.append(
+                    Failure(_LINEAGE, row, f"expected one of {list(SPLIT_CODE)}, got {split!r}")
+                )
+            last = record
+        found = record_keys(ids)
+        codes = np.array([SPLIT_CODE.get(name, 255) for name in names], np.uint8)
+        failures.extend(_against_shards(records, found, codes, ids, count))
+        keys.append(found)
+        groups.append(record_keys(batch["leak_group"].to_pylist()))
+        splits.append(codes)
+        count += len(ids)
+    all_keys = np.concatenate(keys)
+    order = np.argsort(all_keys, kind="stable")
+    lineage = LineageKeys(all_keys[order], order)
+    failures.extend(_not_in_lineage(records, lineage))
+    failures.extend(_split_groups(np.concatenate(groups), np.concatenate(splits)))
+    return failures, lineage
+
+
+def _against_shards(
+    records: Records, keys: npt.NDArray[np.bytes_], codes: npt.NDArray[np.uint8],
+    ids: list[str], first: int,
+) -> Iterator[Failure]:  # fmt: skip
+    places = records.find(keys)
+    for number in np.flatnonzero(places < 0):
+        yield Failure(_LINEAGE, first + int(number), f"record {ids[number]} is in no shard")
+    held = np.flatnonzero(places >= 0)
+    shard_splits = records.rows["split"][places[held]]
+    for number in held[shard_splits != codes[held]]:
+        row = records.rows[places[number]]
+        yield Failure(
+            records.shards[row["shard"]], int(row["row"]),
+            f"record {ids[number]}: lineage gives another split (row {first + int(number)})",
+        )  # fmt: skip
+
+
+def _not_in_lineage(records: Records, lineage: LineageKeys) -> Iterator[Failure]:
+    for place in np.flatnonzero(find_keys(lineage.keys, records.rows["key"]) < 0):
+        row = records.rows[place]
+        yield Failure(
+            records.shards[row["shard"]], int(row["row"]),
+            f"record {records.record_id(int(place))} is not in lineage",
+        )  # fmt: skip
+
+
+def _split_groups(
+    groups: npt.NDArray[np.bytes_], splits: npt.NDArray[np.uint8]
+) -> Iterator[Failure]:
+    order = np.argsort(groups, kind="stable")
+    same = groups[order][1:] == groups[order][:-1]
+    differ = splits[order][1:] != splits[order][:-1]
+    for place in np.flatnonzero(same & differ):
+        rows = sorted((int(order[place]), int(order[place + 1])))
+        yield Failure(_LINEAGE, rows[1], f"its leak group has another split in row {rows[0]}")
+
+
+def check_fingerprints(folder: Path) -> Iterator[Failure]:
+    """Fingerprints stand beside lineage: the same records, groups and splits, row by row."""
+    first = 0
+    pairs = zip_longest(
+        stream_table(folder / _LINEAGE, _SHARED), stream_table(folder / _FINGERPRINTS, _SHARED)
+    )
+    for lineage, fingerprints in pairs:
+        if lineage is None or fingerprints is None or lineage.num_rows != fingerprints.num_rows:
+            yield Failure(_FINGERPRINTS, None, "expected as many rows as lineage has")
+            return
+        expected = pa.Table.from_batches([lineage]).select(_SHARED).to_pylist()
+        actual = pa.Table.from_batches([fingerprints]).select(_SHARED).to_pylist()
+        for row, (left, right) in enumerate(zip(expected, actual, strict=True), start=first):
+            if left != right:
+                yield Failure(_FINGERPRINTS, row, f"expected {left} as in lineage, got {right}")
+        first += lineage.num_rows
+
+
+@dataclass
+class _Said:
+    """What publish decisions said last: by lineage place, and of records that lineage lacks."""
+
+    published: npt.NDArray[np.bool_]
+    strangers: dict[bytes, Failure] = field(default_factory=dict)
+
+
+def check_decisions(folder: Path, manifest: Manifest, lineage: LineageKeys) -> Iterator[Failure]:
+    """The account of every run in the manifest is that of its decisions, and so are the records."""
+    said = _Said(np.zeros(len(lineage.keys), np.bool_))
+    files: dict[str, list[FileEntry]] = defaultdict(list)
+    for entry in manifest.files:
+        if entry.path.startswith("decisions/"):
+            files[entry.path.split("/")[1]].append(entry)
+    for run_id, facts in manifest.runs.items():
+        rules: Counter[tuple[str, str, str]] = Counter()
+        for entry in files.pop(run_id, []):
+            yield from _read_decisions(folder, entry, run_id, lineage, said, rules)
+        actual = tuple(RuleCount(*key, count) for key, count in sorted(rules.items()))
+        if actual != facts.rules:
+            differing = sorted(
+                f"{r.stage} {r.rule} {r.verdict} {r.count}" for r in set(actual) ^ set(facts.rules)
+            )
+            yield Failure(
+                f"decisions/{run_id}", None,
+                f"expected the manifest's counts by rule, they differ in: {'; '.join(differing)}",
+            )  # fmt: skip
+        if sum(facts.fates.get(fate, 0) for fate in FATES) != facts.sightings:
+            yield Failure(
+                "manifest.json", None, f"run {run_id}: its fates do not add up to its sightings"
+            )
+    for run_id in sorted(files):
+        yield Failure(f"decisions/{run_id}", None, "expected a run that the manifest names")
+    for place in np.flatnonzero(~said.published):
+        row = int(lineage.rows[place])
+        yield Failure(_LINEAGE, row, "expected a publish decision with verdict published last")
+    yield from said.strangers.values()
+
+
+def _read_decisions(
+    folder: Path, entry: FileEntry, run_id: str, lineage: LineageKeys, said: _Said,
+    rules: Counter[tuple[str, str, str]],
+) -> Iterator[Failure]:  # fmt: skip
+    columns = ["record_id", "stage", "rule", "verdict", "run_id"]
+    first = 0
+    for batch in stream_table(folder / entry.path, columns):
+        names = [batch[name].to_pylist() for name in columns]
+        rows = list(zip(*names, strict=True))
+        rules.update((stage, rule, verdict) for _, stage, rule, verdict, _ in rows)
+        for number, row in enumerate(rows, start=first):
+            if row[4] != run_id:
+                yield Failure(entry.path, number, f"expected run {run_id}, got {row[4]}")
+        own = [(n, r[0], r[3]) for n, r in enumerate(rows, start=first) if r[1] == "publish"]
+        keys = record_keys(record for _, record, _ in own)
+        places = find_keys(lineage.keys, keys)
+        for (number, record, verdict), key, place in zip(own, keys, places, strict=True):
+            if place >= 0:
+                said.published[place] = verdict == "published"
+            elif verdict == "published":
+                problem = f"record {record} is published here, but is not in lineage"
+                said.strangers[bytes(key)] = Failure(entry.path, number, problem)
+            else:
+                said.strangers.pop(bytes(key), None)
+        first += len(rows)
+    if first != entry.rows:
+        yield Failure(entry.path, None, f"expected {entry.rows} rows, got {first}")

@@ -1,0 +1,101 @@
+"""Checks of single shards: schema, counts, every picture against its digest, every label.
+
+Comes in: a manifest entry and its file. Goes out: the faults found, and the shard's records for
+the checks across files.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from provenance.failure import Failure
+from provenance.records import RecordsBuilder
+from release.manifest import FileEntry, ShardFacts
+from release.schema import COLUMNS, RELEASE_SCHEMA
+from release.shards import ShardSummary
+from taxonomy.tree import Label, Tree
+
+_LABEL = (
+    "class_id", "class_name", "sub_class_id", "sub_class_name", "subsub_class_id",
+    "subsub_class_name",
+)  # fmt: skip
+_REQUIRED = tuple(column.name for column in COLUMNS if column.required)
+
+
+def check_shard(
+    folder: Path, entry: FileEntry, facts: ShardFacts, tree: Tree, records: RecordsBuilder
+) -> Iterator[Failure]:
+    """Faults inside one shard; its rows are added to `records` as far as they can be read."""
+    file = PurePosixPath(entry.path)
+    if file.name.split("-", 1)[0] != facts.split:
+        yield Failure(entry.path, None, f"expected a name that starts with {facts.split!r}")
+    records.start_shard(entry.path)
+    summary = ShardSummary()
+    try:
+        with pq.ParquetFile(folder / entry.path, page_checksum_verification=True) as parquet:
+            wrong = list(_schema_faults(entry.path, parquet.schema_arrow))
+            if wrong:
+                yield from wrong
+                return
+            for group in range(parquet.num_row_groups):
+                rows = parquet.read_row_group(group)
+                yield from _row_faults(entry.path, rows, summary.rows, tree)
+                records.add(rows, facts.split, summary.rows)
+                summary.add(rows)
+    except (OSError, pa.ArrowException) as error:
+        yield Failure(entry.path, summary.rows, f"cannot be read from this row on ({error})")
+        return
+    if summary.rows != entry.rows:
+        yield Failure(entry.path, None, f"expected {entry.rows} rows, got {summary.rows}")
+    actual = asdict(summary.seal(facts.split))
+    for name, expected in asdict(facts).items():
+        if actual[name] != expected:
+            yield Failure(
+                entry.path, None, f"manifest's `{name}`: expected {expected}, got {actual[name]}"
+            )
+
+
+def _schema_faults(path: str, schema: pa.Schema) -> Iterator[Failure]:
+    if schema.names != RELEASE_SCHEMA.names:
+        yield Failure(path, None, f"expected columns {RELEASE_SCHEMA.names}, got {schema.names}")
+        return
+    for expected, actual in zip(RELEASE_SCHEMA, schema, strict=True):
+        if expected.type != actual.type:
+            yield Failure(
+                path, None, f"column {expected.name}: expected {expected.type}, got {actual.type}"
+            )
+
+
+def _row_faults(path: str, rows: pa.Table, first: int, tree: Tree) -> Iterator[Failure]:
+    text = rows.drop_columns("image").to_pylist()
+    pictures = rows["image"]
+    labels: dict[tuple[Any, ...], bool] = {}
+    for number, (row, picture) in enumerate(zip(text, pictures, strict=True)):
+        record, place = row["record_id"], first + number
+        missing = [name for name in _REQUIRED if name != "image" and row[name] is None]
+        if missing:
+            yield Failure(path, place, f"record {record}: expected a value of {missing}, got none")
+            continue
+        if not record.startswith(f"{row['site']}:"):
+            yield Failure(path, place, f"record {record}: expected one of site {row['site']}")
+        data = picture["bytes"].as_buffer() if picture.is_valid else None
+        actual = hashlib.sha256(data).hexdigest() if data is not None else "no picture"
+        if actual != row["sha256"]:
+            yield Failure(
+                path,
+                place,
+                f"record {record}: expected image SHA-256 {row['sha256']}, got {actual}",
+            )
+        label = tuple(row[name] for name in _LABEL)
+        if label not in labels:
+            labels[label] = tree.is_consistent(Label(*label))
+        if not labels[label]:
+            shown = " > ".join(str(row[name]) for name in _LABEL if row[name] is not None)
+            yield Failure(path, place, f"record {record}: label not in the category tree: {shown}")

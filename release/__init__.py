@@ -1,0 +1,1 @@
+"""Releases: the published Parquet shards, their splits, manifest and card."""

@@ -1,0 +1,134 @@
+"""Carrying: what a release takes over from its parent, by hard link wherever that works.
+
+A shard is written again only when it loses a record; decisions of earlier runs never change.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from release.manifest import FileEntry, Manifest
+from release.shards import RewriteWork, order_text, rewrite_shard, shard_name
+from runtime.executor import WorkerPool
+from runtime.storage import fsync_folder
+
+
+@dataclass(frozen=True)
+class Removals:
+    """Records that leave: their sorted ids as an Arrow file and in memory, and their splits."""
+
+    file: Path
+    ids: pa.Array
+    splits: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Search:
+    """Whether a shard holds one of the ids."""
+
+    shard: Path
+    ids: tuple[str, ...]
+
+
+def write_removals(file: Path, removed: dict[str, str]) -> Removals:
+    """Write the removed ids (id -> split) for the workers."""
+    ids = pa.array(sorted(removed), pa.string())
+    table = pa.table({"record_id": ids})
+    with pa.OSFile(str(file), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
+        writer.write_table(table)
+    return Removals(file, ids, tuple(removed[record] for record in sorted(removed)))
+
+
+def link_or_copy(source: Path, target: Path) -> None:
+    """A second name for the same file; a copy where the file system has no hard links."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        os.link(source, target)
+    except OSError:
+        # Another device, a link limit or no links at all: the bytes are what counts.
+        shutil.copyfile(source, target)
+        with target.open("rb+") as stream:
+            os.fsync(stream.fileno())
+    fsync_folder(target.parent)
+
+
+def carry_shards(
+    pool: WorkerPool,
+    parent: Path,
+    manifest: Manifest,
+    folder: Path,
+    removals: Removals,
+    *,
+    version: str,
+    first_numbers: dict[str, int],
+    row_group_rows: int,
+) -> list[FileEntry]:
+    """Link the parent's shards into `folder`, and write those again that lose a record.
+
+    A rewritten shard is named for this version; `first_numbers` says by split where its numbers
+    start.
+    """
+    affected = _affected(pool, parent, manifest, removals)
+    kept: list[FileEntry] = []
+    works: list[RewriteWork] = []
+    numbers = dict(first_numbers)
+    for entry, facts in manifest.shards:
+        if entry.path in affected:
+            number = numbers.get(facts.split, 0)
+            numbers[facts.split] = number + 1
+            target = shard_name(facts.split, version, number)
+            works.append(
+                RewriteWork(
+                    parent / entry.path, facts.split, removals.file, folder, target, row_group_rows
+                )
+            )
+        else:
+            link_or_copy(parent / entry.path, folder / entry.path)
+            kept.append(entry)
+    kept.extend(entry for entry in pool.map(rewrite_shard, works) if entry is not None)
+    return kept
+
+
+def carry_files(
+    parent: Path, manifest: Manifest, folder: Path, below: str, *, skip: str
+) -> list[FileEntry]:
+    """Link the parent's files below a folder, unchanged, but not those whose path starts `skip`."""
+    entries = [
+        entry
+        for entry in manifest.files
+        if entry.path.startswith(f"{below}/") and not entry.path.startswith(skip)
+    ]
+    for entry in entries:
+        link_or_copy(parent / entry.path, folder / entry.path)
+    return entries
+
+
+def _affected(pool: WorkerPool, parent: Path, manifest: Manifest, removals: Removals) -> set[str]:
+    """Paths of the shards that hold a removed record."""
+    by_split: dict[str, list[tuple[str, str]]] = defaultdict(list)
+    for record, split in zip(removals.ids.to_pylist(), removals.splits, strict=True):
+        by_split[split].append((order_text(record), record))
+    searches: list[tuple[str, _Search]] = []
+    for entry, facts in manifest.shards:
+        near = [
+            record
+            for order, record in by_split[facts.split]
+            if facts.order_from <= order <= facts.order_to
+        ]
+        if near:
+            searches.append((entry.path, _Search(parent / entry.path, tuple(near))))
+    found = pool.map(_holds_any, [search for _, search in searches])
+    return {path for (path, _), held in zip(searches, found, strict=True) if held}
+
+
+def _holds_any(search: _Search) -> bool:
+    ids = pq.read_table(search.shard, columns=["record_id"])["record_id"]
+    return bool(pc.any(pc.is_in(ids, value_set=pa.array(search.ids))).as_py())

@@ -1,0 +1,120 @@
+"""The publish decisions: which records go into the release, stay in it or leave it.
+
+Comes in: one listings part, its survivors, and the current release's lineage in the range of the
+part's record ids. Goes out: the part's publish decisions, which the later passes follow.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from release.lineage import LINEAGE_FILE, read_range
+from release.splits import Splitter, load_splitter
+from runtime.errors import PartError
+from runtime.tables import DECISIONS
+from runtime.workspace import Run
+
+NEWCOMER = "published_v1"
+ALREADY = "already_published_v1"
+OPTED_OUT = "opted_out_v1"
+OPT_OUT_PREFIX = "opted_out_"  # of the rules by which clean honours opt-outs, pictures' included
+
+
+@dataclass(frozen=True)
+class DecideWork:
+    """One listings part; `parent` is the current release's folder, `exceptions` its splits'."""
+
+    run: Run
+    part: str
+    key: str
+    parent: Path | None
+    exceptions: Path
+    validation_share: float
+    test_share: float
+    honour_opt_outs: bool
+
+
+def decide_part(work: DecideWork) -> None:
+    """Write the part's publish decisions, sorted by record_id.
+
+    Raises PartError when dedupe has not finished the part.
+    """
+    run = work.run
+    listings = run.listings.read(work.part, ["record_id", "opt_out"])
+    if run.survivors.seal(work.part) is None:
+        raise PartError(run.survivors.path(work.part), "expected the dedupe stage to finish it")
+    survivors = run.survivors.read(work.part, ["record_id", "leak_group"])
+    splitter = load_splitter(work.exceptions, work.validation_share, work.test_share)
+    rows = [
+        {
+            "record_id": record_id, "stage": "publish", "rule": rule, "verdict": verdict,
+            "reason": reason, "value": split, "threshold": None, "peer_id": None,
+            "run_id": run.run_id,
+        }
+        for record_id, rule, verdict, reason, split in _judge(work, listings, survivors, splitter)
+    ]  # fmt: skip
+    counts = {
+        "newcomers": sum(row["rule"] == NEWCOMER for row in rows),
+        "already_published": sum(row["rule"] == ALREADY for row in rows),
+        "removed": sum(row["verdict"] == "removed" for row in rows),
+    }
+    table = pa.Table.from_pylist(rows, DECISIONS.schema)
+    run.decisions("publish").write(work.part, table, work.key, counts)
+
+
+def _judge(
+    work: DecideWork, listings: pa.Table, survivors: pa.Table, splitter: Splitter
+) -> list[tuple[str, str, str, str, str]]:
+    """(record_id, rule, verdict, reason, split) of the records that publish has a say in."""
+    published = _published(work.parent, listings["record_id"])
+    groups: dict[str, str] = dict(_pairs(survivors, "leak_group"))
+    image_opt_outs = _image_opt_outs(work) if published else {}
+    found = []
+    for record_id, opt_out in _pairs(listings, "opt_out"):
+        split = published.get(record_id)
+        reason = opt_out or image_opt_outs.get(record_id)
+        if split is None:
+            if record_id in groups:
+                split = splitter.split(groups[record_id])
+                found.append((record_id, NEWCOMER, "published", "nothing refused it", split))
+        elif reason and work.honour_opt_outs:
+            found.append((record_id, OPTED_OUT, "removed", f"opted out since: {reason}", split))
+        else:
+            said = "seen again; it stays as first published"
+            found.append((record_id, ALREADY, "published", said, split))
+    return found
+
+
+def _pairs(table: pa.Table, column: str) -> list[tuple[str, Any]]:
+    return list(zip(table["record_id"].to_pylist(), table[column].to_pylist(), strict=True))
+
+
+def _published(parent: Path | None, record_ids: pa.ChunkedArray) -> dict[str, str]:
+    """Split by record id, of those of the ids that the release holds."""
+    if parent is None or not len(record_ids):
+        return {}
+    span = pc.min_max(record_ids).as_py()
+    columns = ["record_id", "split"]
+    held = read_range(parent / LINEAGE_FILE, span["min"], span["max"], columns)
+    return dict(_pairs(held.filter(pc.is_in(held["record_id"], value_set=record_ids)), "split"))
+
+
+def _image_opt_outs(work: DecideWork) -> dict[str, str]:
+    """Records whose picture its host's headers now forbid to use, with the words.
+
+    The listing does not know of them: clean refuses such records by a rule named for it.
+    """
+    folder = work.run.decisions("clean")
+    if folder.seal(work.part) is None:
+        return {}
+    table = folder.read(work.part, ["record_id", "rule", "verdict", "reason", "value"])
+    return {
+        row["record_id"]: row["value"] or row["reason"] or row["rule"]
+        for row in table.to_pylist()
+        if row["verdict"] == "rejected" and row["rule"].startswith(OPT_OUT_PREFIX)
+    }

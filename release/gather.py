@@ -1,0 +1,126 @@
+"""First pass of the shuffle: every newcomer's row and picture into a spill file.
+
+The parts are read one after the other and the pictures in the order they lie in, so each byte is
+read once and in sequence. A spill is an Arrow IPC file in that order, with an index beside it
+(order hash, split, size and place of each row) from which the second pass picks its shard.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from release.newcomers import fingerprint_rows, newcomers
+from release.schema import COLUMN_NAMES, PICTURE, RELEASE_SCHEMA
+from release.splits import SPLIT_CODE
+from runtime.errors import GateError
+from runtime.keys import order_hash
+from runtime.storage import explain_os_error
+from runtime.workspace import Run
+
+INDEX = np.dtype(
+    [("order", "<u8"), ("size", "<u4"), ("split", "u1"), ("batch", "<u4"), ("row", "<u4")]
+)
+Index = npt.NDArray[np.void]
+
+
+@dataclass(frozen=True)
+class GatherWork:
+    """Consecutive listings parts whose newcomers go into one spill file."""
+
+    run: Run
+    parts: tuple[str, ...]
+    spill: Path
+    fingerprints: Path
+
+
+def index_path(spill: Path) -> Path:
+    """Where the index of a spill file lies: an array of INDEX."""
+    return spill.with_suffix(".npy")
+
+
+def gather(work: GatherWork) -> None:
+    """Write the spill file, its index, and each part's fingerprints.
+
+    Raises GateError when a picture is not the one that was cleaned, PartError for damaged parts.
+    """
+    index: list[tuple[int, int, int, int, int]] = []
+    batches = 0
+    try:
+        with (
+            pa.OSFile(str(work.spill), "wb") as sink,
+            pa.ipc.new_file(sink, RELEASE_SCHEMA) as writer,
+        ):
+            for part in work.parts:
+                rows = newcomers(work.run, part)
+                pq.write_table(fingerprint_rows(rows), work.fingerprints / f"{part}.parquet")
+                for chunk in _with_pictures(work.run, rows):
+                    splits = chunk["split"].to_pylist()
+                    for batch in chunk.select(COLUMN_NAMES).combine_chunks().to_batches():
+                        writer.write_batch(batch)
+                        index.extend(_index_rows(batch, splits[: batch.num_rows], batches))
+                        splits = splits[batch.num_rows :]
+                        batches += 1
+        with index_path(work.spill).open("wb") as stream:
+            np.save(stream, np.array(index, dtype=INDEX))
+    except OSError as error:
+        explained = explain_os_error(error, work.spill)
+        if explained is error:
+            raise
+        raise explained from error
+
+
+def _index_rows(
+    batch: pa.RecordBatch, splits: list[str], number: int
+) -> Iterator[tuple[int, int, int, int, int]]:
+    pictures = batch["image"].field("bytes")
+    for row, record in enumerate(batch["record_id"].to_pylist()):
+        size = pictures[row].as_buffer().size
+        yield order_hash(record), size, SPLIT_CODE[splits[row]], number, row
+
+
+def _with_pictures(run: Run, rows: pa.Table) -> Iterator[pa.Table]:
+    """The rows with their `image`, some at a time, in the order the pictures lie in."""
+    places = zip(rows["image_part"].to_pylist(), rows["image_row"].to_pylist(), strict=True)
+    ordered = sorted((part, row, number) for number, (part, row) in enumerate(places))
+    for part, group in groupby(ordered, key=lambda place: place[0]):
+        wanted = list(group)
+        image_rows = [row for _, row, _ in wanted]
+        for start, found in run.images.take(part, image_rows, ["image"]):
+            numbers = [number for _, _, number in wanted[start : start + found.num_rows]]
+            chunk = rows.take(pa.array(numbers, pa.int64()))
+            pictures = found["image"].combine_chunks()
+            _check_pictures(chunk, pictures)
+            struct = pa.StructArray.from_arrays(
+                [pictures, chunk["path"].combine_chunks()], fields=list(PICTURE)
+            )
+            yield _as_released(chunk.append_column("image", struct))
+
+
+def _as_released(chunk: pa.Table) -> pa.Table:
+    """The release's columns cast to its schema, and `split` behind them."""
+    released = pa.Table.from_arrays(
+        [chunk[field.name].cast(field.type) for field in RELEASE_SCHEMA], schema=RELEASE_SCHEMA
+    )
+    return released.append_column("split", chunk["split"])
+
+
+def _check_pictures(chunk: pa.Table, pictures: pa.Array) -> None:
+    """Every published picture is the one whose digest the record carries."""
+    ids, digests = chunk["record_id"].to_pylist(), chunk["sha256"].to_pylist()
+    for record, expected, picture in zip(ids, digests, pictures, strict=True):
+        buffer = picture.as_buffer()
+        actual = hashlib.sha256(buffer).hexdigest() if buffer is not None else "no bytes"
+        if actual != expected:
+            raise GateError(
+                f"record {record}: expected a picture with SHA-256 {expected}, got {actual}; "
+                "nothing was published, run `mep3m clean` again"
+            )

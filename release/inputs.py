@@ -1,0 +1,46 @@
+"""What a release is made from, as one digest: equal digests mean equal bytes.
+
+A run that goes on after a kill recognises by it the release it had finished already.
+"""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pyarrow as pa
+
+from provenance.ledger import DECIDING_STAGES
+from runtime.keys import digest
+from runtime.parts import run_key
+from runtime.stages import Context
+
+BUILD_VERSION = "1"
+
+
+def inputs_digest(context: Context, parent_sha256: str | None) -> str:
+    """What decides a release's bytes: recorded parts, settings, code, libraries, parent."""
+    run = context.run
+    folders = {
+        "listings": run.listings, "cleaned": run.cleaned, "labels": run.labels,
+        "survivors": run.survivors, "images": run.images,
+        **{f"decisions/{s}": run.decisions(s) for s in DECIDING_STAGES if s != "publish"},
+    }  # fmt: skip
+    inputs = {
+        f"{table}/{part}": seal.sha256
+        for table, folder in folders.items()
+        for part, seal in folder.seals().items()
+    }
+    inputs["parent"] = parent_sha256 or ""
+    return run_key("publish", BUILD_VERSION, [config_digest(context), libraries()], inputs)
+
+
+def config_digest(context: Context) -> str:
+    """The configuration as far as it can change a release: not where and how fast it is made."""
+    settings = context.config.model_dump(mode="json", exclude={"workspace", "workers", "engine"})
+    return digest(json.dumps(settings, sort_keys=True, ensure_ascii=False))
+
+
+def libraries() -> dict[str, str]:
+    """Versions of the libraries that write a release's bytes."""
+    return {"numpy": np.__version__, "pyarrow": pa.__version__}

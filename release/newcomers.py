@@ -1,0 +1,113 @@
+"""The newcomers of a listings part: their rows as the release shows them, pictures aside.
+
+Joins the part's listings, cleaned, labels and survivors tables, which lie side by side under one
+name. What leaves is sorted by record_id and carries, beside the release's columns, what lineage
+and fingerprints need and where the picture lies.
+"""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from release.decide import NEWCOMER
+from release.schema import COLUMNS, image_path
+from runtime.errors import GateError, PartError
+from runtime.parts import PartFolder
+from runtime.tables import CLEANED, FINGERPRINTS
+from runtime.workspace import Run
+
+_LISTING = (
+    "site", "product_id", "product_url", "image_url", "category_paths", "fetched_at",
+    "capture_file", "capture_offset",
+)  # fmt: skip
+_FINGERPRINTS = tuple(n for n in FINGERPRINTS.schema.names if n in CLEANED.schema.names)
+_CLEANED = (
+    "title", "title_raw", "width", "height", "format", "image_part", "image_row",
+    *(name for name in _FINGERPRINTS if name != "record_id"),
+)  # fmt: skip
+_LABEL = (
+    "class_id", "class_name", "sub_class_id", "sub_class_name", "subsub_class_id",
+    "subsub_class_name", "label_rule",
+)  # fmt: skip
+_WITH_PICTURE = ("image",)  # what the picture's own row adds
+_REQUIRED = (
+    *(c.name for c in COLUMNS if c.required and c.name not in _WITH_PICTURE),
+    "format", "image_part", "image_row", *_FINGERPRINTS,
+)  # fmt: skip
+
+
+def newcomers(run: Run, part: str) -> pa.Table:
+    """The part's newcomers: release columns but those of the picture, fingerprints, picture place.
+
+    Raises PartError when the tables do not lie side by side, GateError when a newcomer lacks
+    what every published record has.
+    """
+    decisions = run.decisions("publish").read(part, ["record_id", "rule", "value"])
+    chosen = decisions.filter(pc.equal(decisions["rule"], NEWCOMER))
+    ids = chosen["record_id"]
+    survivors = _matched(run.survivors, part, ids, ("leak_group", "row"))
+    rows = survivors["row"]
+    listings = _at(run.listings, part, ids, rows, _LISTING)
+    cleaned = _at(run.cleaned, part, ids, rows, _CLEANED)
+    labels = _matched(run.labels, part, ids, _LABEL)
+    columns: dict[str, pa.ChunkedArray | pa.Array] = {"record_id": ids}
+    columns["first_seen"] = listings["fetched_at"]
+    for table in (cleaned, labels, listings):
+        columns |= dict(zip(table.schema.names, table.columns, strict=True))
+    columns |= {
+        "split": chosen["value"],
+        "leak_group": survivors["leak_group"],
+        "run_id": pa.array([run.run_id] * len(ids), pa.string()),
+        "path": pa.array(_paths(cleaned), pa.string()),
+    }
+    joined = pa.table(columns)
+    _require(joined)
+    return joined
+
+
+def fingerprint_rows(rows: pa.Table) -> pa.Table:
+    """The newcomers' part of the release's fingerprints table."""
+    return rows.select(FINGERPRINTS.schema.names).cast(FINGERPRINTS.schema)
+
+
+def _matched(
+    folder: PartFolder, part: str, ids: pa.ChunkedArray, columns: tuple[str, ...]
+) -> pa.Table:
+    """Rows of a table by record id, in the order of `ids`."""
+    table = folder.read(part, ["record_id", *columns])
+    places = pc.index_in(ids, value_set=table["record_id"])
+    if places.null_count:
+        missing = ids.filter(pc.is_null(places))[0]
+        raise PartError(folder.path(part), f"expected a row of record {missing}, found none")
+    return table.take(places).select(list(columns))
+
+
+def _at(
+    folder: PartFolder, part: str, ids: pa.ChunkedArray, rows: pa.ChunkedArray,
+    columns: tuple[str, ...],
+) -> pa.Table:  # fmt: skip
+    """Rows of a table by place, checked to be those of `ids`."""
+    table = folder.read(part, ["record_id", *columns])
+    if len(rows) and not 0 <= pc.min(rows).as_py() <= pc.max(rows).as_py() < table.num_rows:
+        raise PartError(folder.path(part), f"expected the survivors' rows, got {table.num_rows}")
+    found = table.take(rows)
+    if found["record_id"].to_pylist() != ids.to_pylist():
+        raise PartError(folder.path(part), "expected its rows in the order of the listings part")
+    return found.select(list(columns))
+
+
+def _paths(cleaned: pa.Table) -> list[str | None]:
+    pairs = zip(cleaned["sha256"].to_pylist(), cleaned["format"].to_pylist(), strict=True)
+    return [
+        image_path(sha256, format_) if sha256 and format_ else None for sha256, format_ in pairs
+    ]
+
+
+def _require(rows: pa.Table) -> None:
+    for name in _REQUIRED:
+        if rows[name].null_count:
+            record = rows["record_id"].filter(pc.is_null(rows[name]))[0]
+            raise GateError(
+                f"record {record}: expected a value of `{name}`, got none; nothing was published"
+            )

@@ -1,0 +1,221 @@
+"""The publish stage: what survived becomes an immutable release, whole or not at all.
+
+Comes in: a run whose stages are done, and the current release. Goes out: `releases/<version>/`
+with shards, decisions, lineage, fingerprints, card and manifest, then `LATEST.json` pointing at
+it. Everything is built in a hidden folder beside it, so that a kill at any moment leaves readers
+the release they had; running again finishes.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from provenance.ledger import Ledger, ledger
+from release.build import Build, build_release
+from release.carry import write_removals
+from release.decide import DecideWork, decide_part
+from release.inputs import inputs_digest
+from release.lineage import LINEAGE_FILE, stream_table
+from release.manifest import (
+    MANIFEST,
+    POINTER,
+    Manifest,
+    next_version,
+    read_manifest,
+)
+from release.splits import published_exceptions, save_exceptions
+from runtime.errors import WorkspaceError
+from runtime.parts import run_key
+from runtime.stages import Context, StageResult, Unit, run_units, warn
+from runtime.storage import explain_os_error, fsync_folder, sha256_file, write_json
+
+VERSION = "1"
+
+
+@dataclass(frozen=True)
+class PublishResult(StageResult):
+    """What publish did. `version` is None when there was nothing to add or to remove."""
+
+    version: str | None = None
+    folder: Path | None = None
+    fates: dict[str, int] | None = None
+
+
+@dataclass(frozen=True)
+class _Current:
+    """The release that the run grows from."""
+
+    folder: Path
+    manifest: Manifest
+    manifest_sha256: str
+
+
+def publish(context: Context) -> PublishResult:
+    """Decide what is published and make the release, if there is anything new in it.
+
+    Raises GateError when the sightings do not add up or a record lacks what it must have;
+    nothing is published then. The caller holds the workspace lock.
+    """
+    current = _parent(context)
+    scratch = context.run.folder / "publish"
+    _clear(context, scratch)
+    decided = _decide(context, current, scratch)
+    account = ledger(context.run)
+    account.check()
+    counts, fates = decided.counts, dict(account.fates)
+    if not counts["newcomers"] and not counts["removed"]:
+        shutil.rmtree(scratch)
+        return PublishResult(counts, decided.made, fates=fates)
+    folder = _release(context, current, scratch, account, decided)
+    shutil.rmtree(scratch)
+    return PublishResult(counts, decided.made, version=folder.name, folder=folder, fates=fates)
+
+
+def _parent(context: Context) -> _Current | None:
+    """The release before this run's: the current one, or its parent when the run made it."""
+    latest = context.workspace.latest_release()
+    if latest is None:
+        return None
+    current = _load(latest)
+    if current.manifest.run_id != context.run.run_id:
+        return current
+    before = current.manifest.parent
+    # With the same inputs the run makes the same release again, not another one on top of it.
+    if (
+        inputs_digest(context, before.manifest_sha256 if before else None)
+        != current.manifest.inputs
+    ):
+        return current
+    return _load(context.workspace.releases / before.version) if before else None
+
+
+def _load(folder: Path) -> _Current:
+    return _Current(folder, read_manifest(folder), sha256_file(folder / MANIFEST))
+
+
+def _clear(context: Context, scratch: Path) -> None:
+    """An empty scratch folder, and nothing left of a release that a killed process was making."""
+    try:
+        for leftover in context.workspace.releases.glob(".*.partial"):
+            shutil.rmtree(leftover)
+        if scratch.exists():
+            shutil.rmtree(scratch)
+        scratch.mkdir(parents=True)
+    except OSError as error:
+        raise explain_os_error(error, scratch) from error
+
+
+def _decide(context: Context, current: _Current | None, scratch: Path) -> StageResult:
+    """Make the publish decisions of every listings part."""
+    run, settings = context.run, context.config.release
+    shares = (settings.validation_share, settings.test_share)
+    lineage = _lineage(current)
+    exceptions = scratch / "exceptions.npy"
+    save_exceptions(exceptions, published_exceptions(lineage, *shares))
+    parent = current.manifest_sha256 if current else ""
+    honour = context.config.crawl.honour_opt_outs
+    folders = {
+        "listings": run.listings,
+        "survivors": run.survivors,
+        "clean": run.decisions("clean"),
+    }
+    units = []
+    for part in run.listings.names():
+        seals = {name: folder.seal(part) for name, folder in folders.items()}
+        inputs = {name: seal.sha256 if seal else "" for name, seal in seals.items()}
+        key = run_key("publish", VERSION, [*shares, honour], {**inputs, "parent": parent})
+        work = DecideWork(
+            run, part, key, current.folder if current else None, exceptions, *shares, honour
+        )
+        units.append(Unit(part, key, work))
+    return run_units(context, "publish: decide", [run.decisions("publish")], units, decide_part)
+
+
+def _lineage(current: _Current | None) -> Iterator[pa.RecordBatch]:
+    if current is not None:
+        yield from stream_table(current.folder / LINEAGE_FILE, ["leak_group", "split"])
+
+
+def _release(
+    context: Context, current: _Current | None, scratch: Path, account: Ledger, decided: StageResult
+) -> Path:
+    """The finished release's folder, made now or by a run that was killed before it could tell."""
+    releases = context.workspace.releases
+    inputs = inputs_digest(context, current.manifest_sha256 if current else None)
+    version = current.manifest.version if current else None
+    while True:
+        version = next_version(version, newcomers=decided.counts["newcomers"] > 0)
+        folder = releases / version
+        if not folder.exists():
+            break
+        if _made_from(folder, inputs):
+            _point(releases, folder)
+            return folder
+        warn(f"{folder} exists and was made from other inputs; taking the next version")
+    partial = releases / f".{version}.partial"
+    removals = write_removals(scratch / "removed.arrow", _removed(context, decided))
+    try:
+        build_release(
+            Build(
+                context=context,
+                folder=partial,
+                scratch=scratch,
+                version=version,
+                inputs=inputs,
+                parent=current.folder if current else None,
+                parent_manifest=current.manifest if current else None,
+                parent_sha256=current.manifest_sha256 if current else None,
+                account=account,
+                removals=removals,
+            )
+        )
+        _fsync_tree(partial)
+        partial.rename(folder)
+        fsync_folder(releases)
+    except OSError as error:
+        explained = explain_os_error(error, partial)
+        if explained is error:
+            raise
+        raise explained from error
+    _point(releases, folder)
+    return folder
+
+
+def _made_from(folder: Path, inputs: str) -> bool:
+    try:
+        return read_manifest(folder).inputs == inputs
+    except WorkspaceError:
+        return False
+
+
+def _removed(context: Context, decided: StageResult) -> dict[str, str]:
+    """Split by record id, of the records that leave the release."""
+    if not decided.counts["removed"]:
+        return {}
+    folder = context.run.decisions("publish")
+    found: dict[str, str] = {}
+    for part, seal in folder.seals().items():
+        if seal.counts.get("removed"):
+            table = pq.read_table(folder.path(part), filters=[("verdict", "=", "removed")])
+            ids: Sequence[str] = table["record_id"].to_pylist()
+            found.update(zip(ids, table["value"].to_pylist(), strict=True))
+    return found
+
+
+def _fsync_tree(folder: Path) -> None:
+    for path in [folder, *(p for p in folder.rglob("*") if p.is_dir())]:
+        fsync_folder(path)
+
+
+def _point(releases: Path, folder: Path) -> None:
+    """Make `folder` the current release, atomically and last of all."""
+    write_json(
+        releases / POINTER,
+        {"version": folder.name, "manifest_sha256": sha256_file(folder / MANIFEST)},
+    )

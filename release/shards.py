@@ -1,0 +1,214 @@
+"""Second pass of the shuffle: cut the newcomers into shards and write each one.
+
+A split's records stand in the order of a hash of their ids, so a shard is a range of that hash;
+where to cut follows from the pictures' sizes alone. Plain Parquet: zstd for text, nothing over
+the pictures, page index, page checksums, small row groups for random readers.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from itertools import groupby
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from release.gather import Index, index_path
+from release.lineage import without
+from release.manifest import FileEntry, ShardFacts
+from release.schema import IMAGE_BYTES, RELEASE_SCHEMA, leaf_paths
+from release.splits import SPLIT_CODE, SPLITS
+from runtime.keys import order_hash
+from runtime.storage import atomic_path, sha256_file
+
+DATA = "data"
+PLAN = np.dtype([("order", "<u8"), ("size", "<u4"), ("split", "u1")])
+_TEXT = [path for path in leaf_paths(RELEASE_SCHEMA) if path != IMAGE_BYTES]
+
+
+@dataclass(frozen=True)
+class ShardRange:
+    """The records of a split whose order hash lies in [low, high]."""
+
+    split: str
+    low: int
+    high: int
+
+
+@dataclass(frozen=True)
+class ShardWork:
+    """One shard to write from the spill files."""
+
+    range: ShardRange
+    spills: tuple[Path, ...]
+    folder: Path
+    target: str
+    row_group_rows: int
+
+
+@dataclass(frozen=True)
+class RewriteWork:
+    """A published shard to write again without the ids in the Arrow file `removed`."""
+
+    source: Path
+    split: str
+    removed: Path
+    folder: Path
+    target: str
+    row_group_rows: int
+
+
+def shard_name(split: str, version: str, number: int) -> str:
+    """`data/train-1.2.0-00007.parquet`: the version is the release that wrote the file."""
+    return f"{DATA}/{split}-{version}-{number:05d}.parquet"
+
+
+def load_plan(spills: Sequence[Path]) -> npt.NDArray[np.void]:
+    """Order hash, size and split of every newcomer: 13 bytes a record."""
+    parts = [np.load(index_path(spill), mmap_mode="r")[list(PLAN.names or ())] for spill in spills]
+    return np.concatenate([part.astype(PLAN) for part in parts] or [np.empty(0, PLAN)])
+
+
+def cut(plan: npt.NDArray[np.void], shard_bytes: int) -> list[ShardRange]:
+    """Shards of about `shard_bytes` of pictures, split by split, in order.
+
+    A shard starts with the first record at or past each multiple of `shard_bytes`, so none
+    exceeds it by more than a picture.
+    """
+    found: list[ShardRange] = []
+    for code, split in enumerate(SPLITS):
+        chosen = plan[plan["split"] == code]
+        chosen = chosen[np.argsort(chosen["order"], kind="stable")]
+        sizes = chosen["size"].astype(np.int64)
+        bins = (np.cumsum(sizes) - sizes) // shard_bytes
+        order = chosen["order"]
+        # Equal hashes stay together, since a shard is a range of hashes.
+        starts: list[int] = [
+            start
+            for start in np.flatnonzero(np.diff(bins, prepend=-1)).tolist()
+            if start == 0 or order[start] != order[start - 1]
+        ]
+        ends = [*starts[1:], len(order)] if starts else []
+        found.extend(
+            ShardRange(split, int(order[start]), int(order[end - 1]))
+            for start, end in zip(starts, ends, strict=True)
+        )
+    return found
+
+
+def write_shard(work: ShardWork) -> FileEntry:
+    """Write one shard; its bytes depend on its records alone, not on how they were spilled."""
+    with ExitStack() as open_files:
+        pieces, ids = [], []
+        for spill in work.spills:
+            for piece in _picked(spill, work.range, open_files):
+                pieces.append(piece)
+                ids.extend(piece["record_id"].to_pylist())
+        table = pa.concat_tables(pieces).combine_chunks()
+    order = np.array(sorted(range(len(ids)), key=lambda row: (order_hash(ids[row]), ids[row])))
+    rows = (
+        table.take(pa.array(order[start : start + work.row_group_rows]))
+        for start in range(0, len(order), work.row_group_rows)
+    )
+    return _write(work.folder, work.target, work.range.split, rows)
+
+
+def _picked(spill: Path, range_: ShardRange, open_files: ExitStack) -> Iterator[pa.Table]:
+    index: Index = np.load(index_path(spill), mmap_mode="r")
+    mask = (
+        (index["split"] == SPLIT_CODE[range_.split])
+        & (index["order"] >= np.uint64(range_.low))
+        & (index["order"] <= np.uint64(range_.high))
+    )
+    places = index[mask][["batch", "row"]].tolist()
+    if not places:
+        return
+    reader = pa.ipc.open_file(open_files.enter_context(pa.memory_map(str(spill))))
+    for number, group in groupby(places, key=lambda place: place[0]):
+        batch = reader.get_batch(number)
+        yield pa.Table.from_batches([batch.take(pa.array([row for _, row in group]))])
+
+
+def rewrite_shard(work: RewriteWork) -> FileEntry | None:
+    """Write a published shard without its removed records; None when none is left."""
+    with pa.memory_map(str(work.removed)) as source:
+        removed = pa.ipc.open_file(source).read_all()["record_id"].combine_chunks()
+
+    def kept() -> Iterator[pa.Table]:
+        with pq.ParquetFile(work.source, page_checksum_verification=True) as file:
+            for group in range(file.num_row_groups):
+                rows = without(file.read_row_group(group), removed)
+                if rows.num_rows:
+                    yield rows
+
+    if not any(True for _ in kept()):
+        return None
+    return _write(work.folder, work.target, work.split, kept())
+
+
+@dataclass
+class ShardSummary:
+    """What a shard holds, gathered while its row groups pass by."""
+
+    rows: int = 0
+    image_bytes: int = 0
+    first: str = ""
+    last: str = ""
+    sites: Counter[str] = field(default_factory=Counter)
+    classes: Counter[str] = field(default_factory=Counter)
+    fetched: list[str] = field(default_factory=list)
+
+    def add(self, rows: pa.Table) -> None:
+        """Take in the next rows; there is at least one."""
+        ids = rows["record_id"]
+        self.first = self.first or ids[0].as_py()
+        self.last = ids[-1].as_py()
+        self.rows += rows.num_rows
+        sizes = pc.binary_length(pc.struct_field(rows["image"], "bytes"))
+        self.image_bytes += pc.sum(sizes).as_py()
+        self.sites.update(rows["site"].to_pylist())
+        self.classes.update(rows["class_name"].to_pylist())
+        times = [time for time in pc.min_max(rows["fetched_at"]).as_py().values() if time]
+        span = [*self.fetched, *(f"{time:%Y-%m-%dT%H:%M:%SZ}" for time in times)]
+        self.fetched = [min(span), max(span)] if span else []
+
+    def seal(self, split: str) -> ShardFacts:
+        """The facts of all rows together."""
+        return ShardFacts(
+            split, order_text(self.first), order_text(self.last), self.image_bytes,
+            dict(sorted(self.sites.items())), dict(sorted(self.classes.items())),
+            self.fetched[0] if self.fetched else None, self.fetched[1] if self.fetched else None,
+        )  # fmt: skip
+
+
+def order_text(record_id: str) -> str:
+    """The record's order hash as 16 hex digits, which sort as the number does."""
+    return f"{order_hash(record_id):016x}"
+
+
+def _write(folder: Path, target: str, split: str, row_groups: Iterable[pa.Table]) -> FileEntry:
+    facts = ShardSummary()
+    path = folder / target
+    with atomic_path(path) as temporary:
+        with pq.ParquetWriter(
+            temporary,
+            RELEASE_SCHEMA,
+            compression=dict.fromkeys(_TEXT, "zstd"),  # pictures are compressed already
+            use_dictionary=_TEXT,
+            write_statistics=_TEXT,  # the smallest and largest picture tell nobody anything
+            write_page_index=True,
+            write_page_checksum=True,
+            use_content_defined_chunking=True,  # a rewritten shard shares most of its pages
+        ) as writer:
+            for rows in row_groups:
+                writer.write_table(rows.cast(RELEASE_SCHEMA), row_group_size=rows.num_rows)
+                facts.add(rows)
+        digest = sha256_file(temporary)
+    return FileEntry(target, path.stat().st_size, digest, facts.rows, facts.seal(split))
