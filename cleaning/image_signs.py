@@ -1,6 +1,7 @@
 """What a file is that no decoder reads, and whether its end is missing.
 
-In come bytes as received; out go words for what came instead of a picture. File names and Content-Type headers are not believed.
+In come bytes as received; out go words for what came instead of a picture. File names and
+Content-Type headers are not believed.
 """
 
 
