@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+
+import pandas as pd
 
 from runtime.errors import GateError
 from runtime.workspace import Run
@@ -51,18 +53,29 @@ class Ledger:
             )
 
 
-def fate_of(judgements: Sequence[Judgement]) -> str | None:
-    """A record's fate: the verdict of the last stage that judged it; None while it goes on.
+def deciding(judged: pd.DataFrame) -> pd.DataFrame:
+    """The judgement that gave each record its fate: columns of Judgement, one row a record.
 
-    Merged-away sightings are no verdict on the record. Where one stage gave several fates, the
-    one first in FATES counts.
+    It is of the last stage that judged the record; a record that this stage lets go on has no
+    fate and no row. Merged-away sightings are no verdict on the record. Where a stage gave
+    several fates, the one first in FATES counts; of several rules that gave it, the first.
     """
-    own = [j for j in judgements if j.verdict != "merged"]
-    for stage in reversed(DECIDING_STAGES):
-        verdicts = {j.verdict for j in own if j.stage == stage}
-        if verdicts:
-            return next((fate for fate in RECORD_FATES if fate in verdicts), None)
-    return None
+    own = judged[judged["verdict"] != "merged"]
+    order = own["stage"].map({stage: place for place, stage in enumerate(DECIDING_STAGES)})
+    last = own[order == order.groupby(own["record_id"]).transform("max")]
+    rank = last["verdict"].map({fate: place for place, fate in enumerate(RECORD_FATES)}).dropna()
+    found = last.loc[rank.sort_values(kind="stable").index].drop_duplicates("record_id")
+    return found.sort_values("record_id")
+
+
+def fate_of(judgements: Sequence[Judgement]) -> str | None:
+    """One record's fate; None while it goes on."""
+    verdicts = deciding(_frame(judgements))["verdict"].tolist()
+    return verdicts[0] if verdicts else None
+
+
+def _frame(judgements: Sequence[Judgement]) -> pd.DataFrame:
+    return pd.DataFrame(judgements, columns=[column.name for column in fields(Judgement)])
 
 
 def read_part(run: Run, part: str) -> list[Judgement]:
@@ -81,19 +94,8 @@ def read_part(run: Run, part: str) -> list[Judgement]:
 def record_fates(run: Run) -> Iterator[Judgement]:
     """The judgement that gave each record its fate, for the records that have one."""
     for part in run.listings.names():
-        judged: dict[str, list[Judgement]] = {}
-        for judgement in read_part(run, part):
-            judged.setdefault(judgement.record_id, []).append(judgement)
-        for judgements in judged.values():
-            fate = fate_of(judgements)
-            if fate is not None:
-                yield _deciding(judgements, fate)
-
-
-def _deciding(judgements: Sequence[Judgement], fate: str) -> Judgement:
-    """The first rule of the last stage that gave this fate: it decides, others also fired."""
-    stage = next(j.stage for j in reversed(judgements) if j.verdict == fate)
-    return next(j for j in judgements if j.verdict == fate and j.stage == stage)
+        for row in deciding(_frame(read_part(run, part))).itertuples(index=False):
+            yield Judgement(*row)
 
 
 def ledger(run: Run) -> Ledger:
@@ -105,22 +107,17 @@ def ledger(run: Run) -> Ledger:
 
 
 def _add_part(account: Ledger, run: Run, part: str) -> None:
-    records = run.listings.read(part, ["record_id"])["record_id"].to_pylist()
-    judged: dict[str, list[Judgement]] = {record: [] for record in records}
-    for judgement in read_part(run, part):
-        account.rules[judgement.stage, judgement.rule, judgement.verdict] += 1
-        if judgement.verdict == "merged":
-            account.fates["merged"] += 1
-        else:
-            judged.setdefault(judgement.record_id, []).append(judgement)
-    for record, judgements in judged.items():
-        fate = fate_of(judgements)
-        if fate is not None:
-            account.fates[fate] += 1
-        else:
-            account.open += 1
-            if len(account.open_examples) < 3:
-                account.open_examples.append(record)
+    records = run.listings.read(part, ["record_id"])["record_id"].to_pandas()
+    judged = _frame(read_part(run, part))
+    for rule, count in judged.groupby(["stage", "rule", "verdict"]).size().items():
+        account.rules[rule] += int(count)
+    decided = deciding(judged)
+    account.fates.update(decided["verdict"])
+    account.fates.update(judged.loc[judged["verdict"] == "merged", "verdict"])
+    undecided = records[~records.isin(decided["record_id"])]
+    account.open += len(undecided)
+    room = 3 - len(account.open_examples)
+    account.open_examples.extend(undecided.head(max(room, 0)).tolist())
 
 
 def fates(run: Run) -> Counter[str]:

@@ -12,9 +12,12 @@ from dataclasses import asdict
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+import imagehash
 import pyarrow as pa
 import pyarrow.parquet as pq
+from PIL import Image
 
+from cleaning.images import DecodedImage, decode
 from provenance.failure import Failure
 from provenance.records import RecordsBuilder
 from release.manifest import FileEntry, ShardFacts
@@ -22,6 +25,7 @@ from release.schema import COLUMNS, RELEASE_SCHEMA
 from release.shards import ShardSummary
 from taxonomy.tree import Label, Tree
 
+MAX_HASH_DIFFERENCE = 2  # bits: another platform's JPEG decoder may differ by one grey level
 _LABEL = (
     "class_id", "class_name", "sub_class_id", "sub_class_name", "subsub_class_id",
     "subsub_class_name",
@@ -47,6 +51,7 @@ def check_shard(
             for group in range(parquet.num_row_groups):
                 rows = parquet.read_row_group(group)
                 yield from _row_faults(entry.path, rows, summary.rows, tree)
+                yield from _hash_faults(entry.path, rows, summary.rows)
                 records.add(rows, facts.split, summary.rows)
                 summary.add(rows)
     except (OSError, pa.ArrowException) as error:
@@ -60,6 +65,19 @@ def check_shard(
             yield Failure(
                 entry.path, None, f"manifest's `{name}`: expected {expected}, got {actual[name]}"
             )
+
+
+def _hash_faults(path: str, rows: pa.Table, first: int) -> Iterator[Failure]:
+    """The stored hash of one picture in each row group, held against imagehash's own."""
+    row = rows.slice(0, 1).select(["record_id", "image", "phash"]).to_pylist()[0]
+    decoded = decode(row["image"]["bytes"]) if row["image"] else None
+    if not isinstance(decoded, DecodedImage) or row["phash"] is None:
+        return  # told as a wrong digest or a missing value already
+    own = int(str(imagehash.phash(Image.fromarray(decoded.pixels))), 16)
+    if (own ^ row["phash"]).bit_count() > MAX_HASH_DIFFERENCE:
+        yield Failure(
+            path, first, f"record {row['record_id']}: expected phash {own}, got {row['phash']}"
+        )
 
 
 def _schema_faults(path: str, schema: pa.Schema) -> Iterator[Failure]:
