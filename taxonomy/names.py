@@ -83,8 +83,8 @@ def normalise_name(text: str) -> str:
     else:
         # Case folding can leave a form that NFKC would still change, hence twice.
         text = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
-        text = text.replace("其它", "其他")
-    text = _CLOSING.sub(")", _OPENING.sub("(", _INVISIBLE.sub("", text)))
+    text = _INVISIBLE.sub("", text).replace("其它", "其他")
+    text = _CLOSING.sub(")", _OPENING.sub("(", text))
     text = _SEPARATORS.sub("/", text).lstrip("/")
     bare = text.rstrip(".:/")
     return text if text == f"{bare}." else bare  # a single dot ends an abbreviation

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 import signal
 import sqlite3
@@ -95,11 +94,9 @@ def test_sigterm_stops_early_and_can_be_resumed(demo: DemoRun, tmp_path: Path) -
 
 
 @pytest.mark.soak
-def test_kills_at_many_moments(demo: DemoRun, tmp_path: Path) -> None:
-    """Twenty kills of one workspace after another, at commit points drawn from a seed."""
-    seed = int(os.environ.get("SOAK_SEED", "20261122"))
-    print(f"seed {seed}")
-    draw = random.Random(seed)
+def test_kills_at_many_moments(demo: DemoRun, tmp_path: Path, soak_seed: int) -> None:
+    """Nineteen kills of one workspace after another, at commit points drawn from a seed."""
+    draw = random.Random(soak_seed)
     folder = tmp_path / "workspace"
     points = sorted(draw.sample(range(5, 330), 14))
     for point in points:

@@ -143,6 +143,12 @@ def test_a_label_that_the_tree_does_not_give_is_found(
     assert failure.row == 2 and "label not in the category tree" in failure.problem
 
 
+def test_a_hash_that_imagehash_does_not_give_is_found(workspace: Workspace, release: Path) -> None:
+    edit(train(release), RELEASE_SCHEMA, lambda rows: rows[0].update(phash=rows[0]["phash"] ^ 0xFF))
+    reseal(workspace, release)
+    assert "expected phash" in problems(verify(release, workspace))
+
+
 def test_a_duplicated_row_is_found(workspace: Workspace, release: Path) -> None:
     edit(train(release), RELEASE_SCHEMA, lambda rows: rows.append(rows[0]))
     reseal(workspace, release)
