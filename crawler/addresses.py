@@ -7,9 +7,10 @@ that runs the crawl. Literal addresses are judged before a request, names after 
 from __future__ import annotations
 
 import socket
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from twisted.internet.base import ReactorBase
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
+_IPV6_UNICAST = IPv6Network("2000::/3")  # all that IANA allots; the rest is reserved or local
+_NAT64 = IPv6Network("64:ff9b::/96")  # RFC 6052
 
 
 class RefusedAddressError(MepError):
@@ -48,22 +51,29 @@ def host_of(url: str) -> str:
 
 
 def _literal(name: str) -> IPv4Address | IPv6Address | None:
+    # HTTP clients apply IDNA first, which turns full-width digits and dots into plain ones.
+    name = unicodedata.normalize("NFKC", name).replace("\u3002", ".").strip("[]").rstrip(".")
     try:
-        return ip_address(name.strip("[]"))
+        return ip_address(name)
     except ValueError:
         pass
     try:
         # inet_aton also reads 127.1, 0x7f000001 and 2130706433, as many HTTP clients do.
         return IPv4Address(socket.inet_aton(name))
-    except OSError:
+    except (OSError, ValueError):
         return None
 
 
 def is_public(address: str) -> bool:
-    """True for a unicast address of the open internet."""
+    """True for a unicast address of the open internet; IPv4 inside IPv6 is judged as IPv4."""
     ip = ip_address(address.split("%", 1)[0])
-    if isinstance(ip, IPv6Address) and ip.ipv4_mapped:
-        ip = ip.ipv4_mapped
+    if isinstance(ip, IPv6Address):
+        inner = ip.ipv4_mapped or ip.sixtofour
+        if ip in _NAT64:
+            inner = IPv4Address(int(ip) & 0xFFFF_FFFF)
+        if inner is None and ip not in _IPV6_UNICAST:
+            return False
+        ip = inner or ip
     return ip.is_global and not ip.is_multicast
 
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
+from io import FileIO
 from pathlib import Path
-from typing import BinaryIO
 
 from warcio.archiveiterator import ArchiveIterator
 from warcio.exceptions import ArchiveLoadFailed
@@ -64,24 +65,21 @@ class CaptureWriter:
     ) -> None:
         self.folder, self.site, self.level, self.max_bytes = folder, site, level, max_bytes
         self._config_digest = config_digest
-        self._stream: BinaryIO | None = None
+        self._stream: FileIO | None = None
         self._name = ""
         self._number = self._next_number()
 
     def _next_number(self) -> int:
         self.folder.mkdir(parents=True, exist_ok=True)
-        numbers = [
-            int(path.name.removesuffix(OPEN_SUFFIX).removesuffix(".warc.gz").rsplit("-", 1)[1])
-            for path in self.folder.glob(f"{self.site}-*.warc.gz*")
-        ]
-        return max(numbers, default=-1) + 1
+        return max((number for number, _ in _files(self.folder, self.site)), default=-1) + 1
 
-    def _open(self) -> BinaryIO:
+    def _open(self) -> FileIO:
         if self._stream is None:
             self._name = f"{self.site}-{self._number:05d}.warc.gz"
             self._number += 1
-            self._stream = (self.folder / (self._name + OPEN_SUFFIX)).open("xb")
-            self._stream.write(_member(self._warcinfo(), self.level))
+            # Unbuffered: what a full disk refused must not be tried again when the file closes.
+            self._stream = (self.folder / (self._name + OPEN_SUFFIX)).open("xb", buffering=0)
+            _append(self._stream, _member(self._warcinfo(), self.level))
         return self._stream
 
     def _warcinfo(self) -> bytes:
@@ -102,8 +100,7 @@ class CaptureWriter:
         try:
             stream = self._open()
             offset = stream.tell()
-            stream.write(member := _member(_record(answer), self.level))
-            stream.flush()
+            _append(stream, member := _member(_record(answer), self.level))
         except OSError as error:
             raise explain_os_error(error, self.folder / self._name) from error
         place = CapturePlace(self._name, offset, len(member))
@@ -113,13 +110,38 @@ class CaptureWriter:
 
     def close(self) -> None:
         """Finish the current file: fsync, then its final name."""
-        if self._stream is not None:
-            self._stream.flush()
-            os.fsync(self._stream.fileno())
-            self._stream.close()
-            self._stream = None
+        stream, self._stream = self._stream, None
+        if stream is None:
+            return
+        try:
+            with stream:
+                os.fsync(stream.fileno())
             (self.folder / (self._name + OPEN_SUFFIX)).replace(self.folder / self._name)
             fsync_folder(self.folder)
+        except OSError as error:
+            raise explain_os_error(error, self.folder / self._name) from error
+
+
+def _append(stream: FileIO, data: bytes) -> None:
+    """Write all of `data`, or leave the file as long as it was."""
+    start = stream.tell()
+    try:
+        rest = memoryview(data)
+        while rest:
+            rest = rest[stream.write(rest) :]
+    except OSError:
+        stream.truncate(start)
+        stream.seek(start)
+        raise
+
+
+def _files(folder: Path, site: str) -> Iterator[tuple[int, Path]]:
+    """Number and path of the site's capture files; site `a` has none of site `a-b`'s."""
+    name = re.compile(rf"{re.escape(site)}-(\d+)\.warc\.gz({re.escape(OPEN_SUFFIX)})?")
+    for path in sorted(folder.glob(f"{site}-*")):
+        match = name.fullmatch(path.name)
+        if match:
+            yield int(match[1]), path
 
 
 def _record(answer: Answer) -> bytes:
@@ -151,8 +173,10 @@ def repair(folder: Path, site: str, ends: Iterable[tuple[str, int]]) -> set[str]
     """
     short = set()
     named = dict(ends)
-    for path in folder.glob(f"{site}-*.warc.gz{OPEN_SUFFIX}"):
+    for _, path in _files(folder, site):
         name = path.name.removesuffix(OPEN_SUFFIX)
+        if name == path.name:
+            continue
         if name not in named:
             path.unlink()
             continue
@@ -170,18 +194,33 @@ def repair(folder: Path, site: str, ends: Iterable[tuple[str, int]]) -> set[str]
 def read_answer(path: Path, offset: int) -> Answer:
     """The response record at an offset; raises PartError when there is none that can be read."""
     try:
-        with path.open("rb") as stream:
-            stream.seek(offset)
-            for record in ArchiveIterator(stream):
-                if record.rec_type != "response":
-                    break
-                return Answer(
-                    record.rec_headers.get_header("WARC-Target-URI"),
-                    int(record.http_headers.get_statuscode()),
-                    tuple(record.http_headers.headers),
-                    record.raw_stream.read(),
-                    datetime.fromisoformat(record.rec_headers.get_header("WARC-Date")),
-                )
-    except (OSError, ValueError, ArchiveLoadFailed, AttributeError) as error:
+        for record in ArchiveIterator(io.BytesIO(_read_member(path, offset))):
+            if record.rec_type != "response":
+                break
+            return Answer(
+                record.rec_headers.get_header("WARC-Target-URI"),
+                int(record.http_headers.get_statuscode()),
+                tuple(record.http_headers.headers),
+                record.raw_stream.read(),
+                datetime.fromisoformat(record.rec_headers.get_header("WARC-Date")),
+            )
+    except (OSError, ValueError, ArchiveLoadFailed, AttributeError, zlib.error) as error:
         raise PartError(path, f"no WARC response at offset {offset} ({error})") from error
     raise PartError(path, f"expected a WARC response at offset {offset}")
+
+
+def _read_member(path: Path, offset: int) -> bytes:
+    """One gzip member, its checksum verified; warcio passes over a damaged one in silence.
+
+    Raises zlib.error when it is damaged, ValueError when it is cut off.
+    """
+    decompressor = zlib.decompressobj(31)
+    found = bytearray()
+    with path.open("rb") as stream:
+        stream.seek(offset)
+        while not decompressor.eof:
+            data = stream.read(1 << 20)
+            if not data:
+                raise ValueError("the file ends inside the record")
+            found += decompressor.decompress(data)
+    return bytes(found)

@@ -6,6 +6,7 @@ that fails is named and the others go on.
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
@@ -177,13 +178,15 @@ class _Workers:
     def _run_worker(self, job: Path) -> tuple[int, list[str]]:
         # Its own session: Ctrl-C reaches this process alone, which then stops the workers once.
         process = subprocess.Popen(
-            [sys.executable, "-m", "crawler.worker", str(job)],
+            [sys.executable, "-m", "crawler.worker", str(job), str(os.getpid())],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             start_new_session=True,
         )
         self._running.append(process)
+        if self._stopping.is_set():
+            process.terminate()  # `stop` came before it could see this one
         _, errors = process.communicate()
         return process.returncode, errors.decode("utf-8", "replace").strip().splitlines()
 

@@ -78,7 +78,7 @@ class Dispatcher:
         for name in self.frontier.waiting_hosts():
             host = self._host(name)
             ready = host.gate.ready_at()
-            due = self.frontier.next_due(name)
+            due = self.frontier.next_due(name, host.in_flight)
             if ready is not None and due is not None and not host.asking_robots:
                 times.append(max(ready, due))
         return min(times, default=None)

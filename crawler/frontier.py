@@ -198,10 +198,13 @@ class Frontier:
                 return Visit(id_, url, kind, host, attempts + 1, *rest)
         return None
 
-    def next_due(self, host: str) -> float | None:
-        """When the host's earliest deferred page is due (wall clock); None without any."""
+    def next_due(self, host: str, in_flight: Sequence[int]) -> float | None:
+        """When the host's earliest page not in `in_flight` is due (wall clock); None without."""
+        marks = ", ".join("?" * len(in_flight))
         (due,) = self._db.execute(
-            "SELECT MIN(not_before) FROM queue WHERE host = ? AND outcome IS NULL", (host,)
+            "SELECT MIN(not_before) FROM queue"
+            f" WHERE host = ? AND outcome IS NULL AND id NOT IN ({marks})",
+            (host, *in_flight),
         ).fetchone()
         return None if due is None else float(due)
 
@@ -212,19 +215,21 @@ class Frontier:
 
     def defer(self, visit: Visit, until: float, error: str) -> None:
         """Try the page again at `until`."""
-        self._db.execute(
-            "UPDATE queue SET attempts = ?, not_before = ?, error = ? WHERE id = ?",
-            (visit.attempt, until, error, visit.id),
-        )
+        with self._transaction() as db:
+            db.execute(
+                "UPDATE queue SET attempts = ?, not_before = ?, error = ? WHERE id = ?",
+                (visit.attempt, until, error, visit.id),
+            )
 
     def finish(
         self, visit: Visit, outcome: str, error: str | None, *, attempted: bool = True
     ) -> None:
         """Close a page that gave nothing; `attempted` is false where no request was made."""
-        self._db.execute(
-            "UPDATE queue SET outcome = ?, error = ?, attempts = ? WHERE id = ?",
-            (outcome, error, visit.attempt - (not attempted), visit.id),
-        )
+        with self._transaction() as db:
+            db.execute(
+                "UPDATE queue SET outcome = ?, error = ?, attempts = ? WHERE id = ?",
+                (outcome, error, visit.attempt - (not attempted), visit.id),
+            )
 
     def commit_page(
         self,
@@ -304,19 +309,21 @@ class Frontier:
         capture: CapturePlace | None,
     ) -> None:
         """Keep a host's robots.txt, and the capture it came from."""
-        self._db.execute(
-            "INSERT OR REPLACE INTO hosts VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (host, text, status, at, capture and capture.file,
-             capture and capture.offset + capture.length, at),
-        )  # fmt: skip
+        with self._transaction() as db:
+            db.execute(
+                "INSERT OR REPLACE INTO hosts VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (host, text, status, at, capture and capture.file,
+                 capture and capture.offset + capture.length, at),
+            )  # fmt: skip
 
     def save_last_request(self, host: str, at: float) -> None:
         """Remember when the host was last asked, for whoever asks it next."""
-        self._db.execute(
-            "INSERT INTO hosts(host, last_request) VALUES (?, ?)"
-            " ON CONFLICT(host) DO UPDATE SET last_request = excluded.last_request",
-            (host, at),
-        )
+        with self._transaction() as db:
+            db.execute(
+                "INSERT INTO hosts(host, last_request) VALUES (?, ?)"
+                " ON CONFLICT(host) DO UPDATE SET last_request = excluded.last_request",
+                (host, at),
+            )
 
     def outcomes(self) -> dict[str, int]:
         """Pages per outcome; `queued` for those without one."""

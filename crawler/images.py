@@ -48,11 +48,11 @@ class _HostWork:
 
 def fetch(context: Context, sites: Sequence[Site]) -> StageResult:
     """Fetch every picture that the run's listings name and that has no final outcome yet."""
-    run = context.run
+    run, honour = context.run, context.config.crawl.honour_opt_outs
     _check_parts(run.images)
     index = ImageIndex(run)
     try:
-        index.refresh(wanted_images(run, context.config.crawl.honour_opt_outs))
+        index.refresh(wanted_images(run, honour), f"honour_opt_outs={honour}")
         known = _known_hosts(run, sites)
         private = tuple(sorted({host for site in sites for host in site.config.allow_private}))
         works = [
@@ -63,7 +63,7 @@ def fetch(context: Context, sites: Sequence[Site]) -> StageResult:
         with progress("fetch: hosts", len(works), quiet=context.quiet) as tick:
             for done, _ in enumerate(context.pool.map(fetch_host, works), start=1):
                 tick(done)
-        index.refresh(wanted_images(run, context.config.crawl.honour_opt_outs))
+        index.refresh(wanted_images(run, honour), f"honour_opt_outs={honour}")
         counts = Counts({f"images.{name}": count for name, count in index.outcomes().items()})
     finally:
         index.close()
@@ -190,8 +190,10 @@ class _HostFetch:
 
 def _write_part(work: _HostWork, rows: list[dict[str, Any]]) -> None:
     images = work.run.images
-    prefix = f"{file_key(work.host)}-"
-    taken = [int(n.removeprefix(prefix)) for n in images.names() if n.startswith(prefix)]
-    name = f"{prefix}{max(taken, default=-1) + 1:05d}"
+    prefix = file_key(work.host)
+    # The last hyphen: another host's name may begin with this one's ("cdn" and "cdn-eu").
+    split = [name.rpartition("-") for name in images.names()]
+    taken = [int(number) for host, _, number in split if host == prefix]
+    name = f"{prefix}-{max(taken, default=-1) + 1:05d}"
     table = pa.Table.from_pylist(rows, IMAGES.schema)
     images.write(name, table, RECORDED, row_group_rows=ROW_GROUP_ROWS)

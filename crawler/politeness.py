@@ -8,7 +8,7 @@ about use for machine learning. Time comes in as an argument, so all of it is te
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC
 from email.utils import parsedate_to_datetime
@@ -20,7 +20,9 @@ from runtime.version import VERSION
 ROBOTS_TOKEN = "mep3m"
 ROBOTS_MAX_BYTES = 512 * 1024  # RFC 9309, 2.5: parse at least 500 KiB
 OPT_OUT_WORDS = frozenset({"noai", "noimageai"})
-_AGENT_PREFIX = re.compile(r"^\s*([a-z0-9_.-]+)\s*:\s*(.*)$", re.IGNORECASE)
+_PREFIX = re.compile(r"([a-z0-9_.-]+)\s*:\s*(.*)", re.IGNORECASE | re.DOTALL)
+# Directives that take a value, so that what stands before their colon is no crawler's name.
+_VALUED = frozenset({"unavailable_after", "max-snippet", "max-image-preview", "max-video-preview"})
 
 
 def user_agent(contact: str) -> str:
@@ -38,7 +40,7 @@ class RobotsRules:
     def from_response(cls, status: int | None, body: bytes = b"") -> RobotsRules:
         """RFC 9309, 2.3.1: 2xx is read, 4xx allows all, 5xx or no answer (None) disallows all."""
         if status is not None and 200 <= status < 300:
-            return cls(body[:ROBOTS_MAX_BYTES].decode("utf-8", "replace"))
+            return cls(body[:ROBOTS_MAX_BYTES].decode("utf-8-sig", "replace"))
         if status is not None and 400 <= status < 500 and status != 429:
             return cls("")
         return cls(None)
@@ -123,7 +125,7 @@ def retry_after(value: str | None, now: float) -> float | None:
         return float(value)
     try:
         moment = parsedate_to_datetime(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
@@ -133,16 +135,24 @@ def retry_after(value: str | None, now: float) -> float | None:
 def opt_out_of(robots_tags: Iterable[str], metas: Iterable[str] = ()) -> str | None:
     """The words that forbid use for machine learning, from X-Robots-Tag values and robots metas.
 
-    A tag may be addressed to one crawler (`otherbot: noai`); those for others are passed over.
+    A tag may be addressed to one crawler (`otherbot: noai`), up to the next one it names; what
+    is for others is passed over.
     """
     for source, values in (("X-Robots-Tag", robots_tags), ("meta robots", metas)):
         for value in values:
-            addressed = _AGENT_PREFIX.match(value)
-            if addressed:
-                if addressed[1].lower() != ROBOTS_TOKEN:
-                    continue
-                value = addressed[2]
-            found = OPT_OUT_WORDS & {word.strip().lower() for word in value.split(",")}
+            found = OPT_OUT_WORDS & set(_words_for_us(value))
             if found:
                 return f"{source}: {', '.join(sorted(found))}"
     return None
+
+
+def _words_for_us(value: str) -> Iterator[str]:
+    """The directives of one tag that are addressed to everyone or to this crawler."""
+    addressee = ROBOTS_TOKEN
+    for word in value.lower().split(","):
+        word = word.strip()
+        prefix = _PREFIX.fullmatch(word)
+        if prefix and prefix[1] not in _VALUED:
+            addressee, word = prefix[1], prefix[2].strip()
+        if addressee == ROBOTS_TOKEN:
+            yield word

@@ -1,4 +1,4 @@
-"""The process that crawls one site: `python -m crawler.worker JOB.json`.
+"""The process that crawls one site: `python -m crawler.worker JOB.json PARENT_PROCESS_ID`.
 
 A process of its own, because Scrapy's reactor runs once per process. It ends with a status that
 the parent reads, after the site's pages, sightings and links are exported as parts.
@@ -67,7 +67,7 @@ def crawl_site(job: Path) -> Exit:
 
 def main() -> int:
     """Entry point."""
-    exit_with_parent()
+    exit_with_parent(int(sys.argv[2]))
     try:
         return int(crawl_site(Path(sys.argv[1])))
     except MepError as error:

@@ -7,15 +7,18 @@ key, the value and what is allowed. Nothing else in the program reads settings f
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from runtime.errors import ConfigError
 
 SITE_KEY = r"^[a-z0-9][a-z0-9-]{0,39}$"
+HOST = r"(\[[0-9a-f:.]+\]|[^\sA-Z/@:\[\]]+)(:[0-9]{1,5})?"
 
 
 class _Section(BaseModel):
@@ -36,6 +39,29 @@ class SiteConfig(_Section):
     terms_url: str = ""
     licence: str = ""
     mapping: str | None = None
+
+    @field_validator("base_url")
+    @classmethod
+    def _names_a_host(cls, value: str) -> str:
+        try:
+            parts = urlsplit(value)
+            named = bool(parts.hostname) and parts.port != 0
+        except ValueError:
+            named = False
+        if not named:
+            raise ValueError("an http(s) URL with a host, such as 'https://shop.example'")
+        return value
+
+    @field_validator("hosts", "allow_private")
+    @classmethod
+    def _are_hosts(cls, value: list[str]) -> list[str]:
+        for host in value:
+            if not re.fullmatch(HOST, host):
+                raise ValueError(
+                    "a list of lower-case hosts such as ['shop.example', '127.0.0.1:8000'], "
+                    f"got {host!r}"
+                )
+        return value
 
 
 class CrawlConfig(_Section):

@@ -70,6 +70,9 @@ class WorkerFailedError(MepError):
         super().__init__(problem)
         self.exit_status = status
 
+    def __reduce__(self) -> tuple[type[WorkerFailedError], tuple[str, Exit]]:
+        return type(self), (str(self), self.exit_status)
+
 
 class GateError(MepError):
     """A release did not pass a gate, so nothing was published."""

@@ -25,9 +25,12 @@ R = TypeVar("R")
 MAX_DEATHS = 3
 
 
-def exit_with_parent(poll_seconds: float = 0.5) -> None:
-    """End this process soon after its parent is gone, so that `kill -9` leaves no orphans."""
-    parent = os.getppid()
+def exit_with_parent(parent: int, poll_seconds: float = 0.5) -> None:
+    """End this process soon after its parent is gone, so that `kill -9` leaves no orphans.
+
+    `parent` is the process id that the parent handed down: it may have died before this call,
+    and whoever adopts orphans must not be taken for it.
+    """
 
     def watch() -> None:
         while os.getppid() == parent:
@@ -37,11 +40,11 @@ def exit_with_parent(poll_seconds: float = 0.5) -> None:
     threading.Thread(target=watch, name="exit-with-parent", daemon=True).start()
 
 
-def _start_worker() -> None:
+def _start_worker(parent: int) -> None:
     # Ctrl-C reaches the whole process group; only the main process acts on it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    exit_with_parent()
+    exit_with_parent(parent)
 
 
 class WorkerPool:
@@ -66,7 +69,10 @@ class WorkerPool:
         if self._executor is None:
             # spawn: threads of this process (PyArrow's, Numba's) must not be forked half-way.
             self._executor = ProcessPoolExecutor(
-                self.workers, multiprocessing.get_context("spawn"), initializer=_start_worker
+                self.workers,
+                multiprocessing.get_context("spawn"),
+                initializer=_start_worker,
+                initargs=(os.getpid(),),
             )
         return self._executor
 

@@ -22,6 +22,8 @@ CREATE TABLE IF NOT EXISTS urls(
 CREATE INDEX IF NOT EXISTS plan ON urls(host, place);
 """
 
+_POLICY = "policy"  # a row of `parts` that is none; parts have a "/" in their names
+
 
 @dataclass(frozen=True)
 class ImagePlace:
@@ -61,17 +63,26 @@ class ImageIndex:
         ours = {k: v for k, v in known.items() if k.startswith(f"{folder.table.name}/")}
         return all(sealed.get(name) == sha256 for name, sha256 in ours.items())
 
-    def refresh(self, wanted: Iterable[tuple[str, Iterable[tuple[str, str]]]]) -> None:
+    def _has_policy(self, policy: str) -> bool:
+        row = self._db.execute("SELECT sha256 FROM parts WHERE name = ?", (_POLICY,)).fetchone()
+        return row is not None and row[0] == policy
+
+    def refresh(
+        self, wanted: Iterable[tuple[str, Iterable[tuple[str, str]]]], policy: str = ""
+    ) -> None:
         """Bring the index up to date.
 
-        `wanted` gives, per listings part in order, the (url, host) pairs it names. Parts only
-        ever appear; when one changed or went, everything is folded in again.
+        `wanted` gives, per listings part in order, the (url, host) pairs it names; `policy` says
+        which settings chose them. Parts only ever appear; when one changed or went, or the
+        policy changed, everything is folded in again.
         """
-        if not (self._is_folded(self.run.images) and self._is_folded(self.run.listings)):
+        folded = self._is_folded(self.run.images) and self._is_folded(self.run.listings)
+        if not (folded and self._has_policy(policy)):
             self._db.execute("DELETE FROM parts")
             self._db.execute("DELETE FROM urls")
         known = dict(self._db.execute("SELECT name, sha256 FROM parts"))
         self._db.execute("BEGIN")
+        self._remember(_POLICY, policy)
         (place,) = self._db.execute("SELECT COALESCE(MAX(place), 0) FROM urls").fetchone()
         listings = self.run.listings.seals()
         for name, pairs in wanted:

@@ -6,7 +6,7 @@ they are tried, and the first that has a field wins it.
 
 from __future__ import annotations
 
-import json
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from html import unescape
@@ -19,6 +19,7 @@ from crawler.sites.sitefile import SiteFile
 
 # Lazy-loading pages carry a tiny inline picture where the real one will come.
 _INLINE = ("data:", "about:", "javascript:")
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
@@ -79,13 +80,13 @@ def selectors(page: Selector, site: SiteFile) -> Fields:
 def jsonld(page: Selector, site: SiteFile) -> Fields:
     """schema.org Product and BreadcrumbList in JSON-LD scripts."""
     del site
-    if not page.css('script[type="application/ld+json"]'):
-        return Fields()
-    try:
-        # extruct repairs comments and stray control characters before it gives up.
-        items = list(_nodes(JsonLdExtractor().extract_items(page.root)))
-    except (ValueError, json.JSONDecodeError, RecursionError):
-        return Fields()
+    items: list[Mapping[str, Any]] = []
+    for script in page.css('script[type="application/ld+json"]'):
+        try:
+            # extruct repairs comments and stray control characters before it gives up.
+            items.extend(_nodes(JsonLdExtractor().extract_items(script.root)))
+        except (ValueError, RecursionError):
+            continue  # a broken script must not hide the others; the selectors come after them
     product: Mapping[str, Any] = next((i for i in items if _is_a(i, "Product")), {})
     crumbs: Mapping[str, Any] = next((i for i in items if _is_a(i, "BreadcrumbList")), {})
     return Fields(
@@ -119,8 +120,13 @@ def _is_a(node: Mapping[str, Any], kind: str) -> bool:
 def _text(value: Any) -> str | None:
     if isinstance(value, list):
         value = value[0] if value else None
-    text = " ".join(unescape(value).split()) if isinstance(value, str) else ""
+    text = " ".join(unescape(_whole(value)).split()) if isinstance(value, str) else ""
     return text or None
+
+
+def _whole(text: str) -> str:
+    """JSON can spell half a surrogate pair, which no encoding can store."""
+    return _SURROGATE.sub("\ufffd", text)
 
 
 def _image(value: Any) -> str | None:
@@ -129,7 +135,7 @@ def _image(value: Any) -> str | None:
         return next((found for item in value if (found := _image(item))), None)
     if isinstance(value, dict):
         return _image(value.get("contentUrl") or value.get("url"))
-    return value.strip() or None if isinstance(value, str) else None
+    return _whole(value).strip() or None if isinstance(value, str) else None
 
 
 def _trail(value: Any) -> tuple[str, ...] | None:
@@ -143,7 +149,7 @@ def _trail(value: Any) -> tuple[str, ...] | None:
 def _position(item: Any, fallback: int) -> float:
     try:
         return float(item["position"])
-    except (TypeError, KeyError, ValueError):
+    except (TypeError, KeyError, ValueError, OverflowError):
         return float(fallback)
 
 

@@ -116,8 +116,8 @@ class ShopPage(WebPage[Any]):
         joined = self.absolute(url)
         if joined is None:
             return None
-        canonical = self.site.canonical(joined)
-        return canonical if host_of(canonical) in self.site.hosts else None
+        canonical = self.absolute(self.site.canonical(joined))
+        return canonical if canonical and host_of(canonical) in self.site.hosts else None
 
     def image_url(self, url: str | None) -> str | None:
         """An absolute image URL, upgraded to the original where the site file knows how."""
@@ -262,7 +262,7 @@ class ListingPage(ShopPage):
 
 def read_page(page: PageInput, site: Site) -> PageReading:
     """What a page of `site` says. Raises UnreadablePage when the body defeats the parser."""
-    headers = HttpResponseHeaders.from_bytes_dict(_grouped(page.headers))
+    headers = HttpResponseHeaders([(name, _header_text(value)) for name, value in page.headers])
     response = HttpResponse(page.url, page.body, status=page.status, headers=headers)
     try:
         if 300 <= page.status < 400:
@@ -279,11 +279,12 @@ def read_page(page: PageInput, site: Site) -> PageReading:
         raise UnreadablePage(f"{type(error).__name__}: {error}"[:300]) from error
 
 
-def _grouped(headers: tuple[tuple[str, str], ...]) -> dict[Any, Any]:
-    grouped: dict[Any, Any] = {}
-    for name, value in headers:
-        grouped.setdefault(name.encode(), []).append(value.encode("latin-1", "replace"))
-    return grouped
+def _header_text(value: str) -> str:
+    """A header's value; what came as Latin-1 is read as UTF-8 where it is that."""
+    try:
+        return value.encode("latin-1").decode()
+    except UnicodeError:
+        return value
 
 
 def _redirect(response: HttpResponse, site: Site) -> tuple[Link, ...]:
@@ -300,11 +301,11 @@ def _sitemap_links(page: PageInput, site: Site) -> tuple[Link, ...]:
     sitemap = Sitemap(body)
     found: dict[str, Link] = {}
     for entry in sitemap:
-        url = site.canonical(str(entry.get("loc", "")).strip())
         try:
+            url = site.canonical(str(entry.get("loc", "")).strip())
             if host_of(url) not in site.hosts:
                 continue
-        except RefusedAddressError:
+        except (ValueError, RefusedAddressError):
             continue
         if sitemap.type == "sitemapindex":
             found.setdefault(url, Link("sitemap", url))

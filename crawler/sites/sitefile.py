@@ -12,10 +12,19 @@ from dataclasses import dataclass
 from functools import cached_property
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Literal
-from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit, urlunsplit
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import unquote_plus, urljoin, urlsplit, urlunsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from parsel import Selector
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from w3lib.url import canonicalize_url
 
 from crawler.addresses import host_of
@@ -26,7 +35,28 @@ from runtime.keys import digest
 SESSION_PARAMETERS = frozenset(
     "phpsessid jsessionid sessionid sid osCsid cfid cftoken fbclid gclid spm".lower().split()
 )
-Selectors = Annotated[list[str], Field(min_length=1)]
+# Java servers write the session into the path: /p/1.html;jsessionid=5F0C
+_PATH_SESSION = re.compile(r";(?:jsessionid|phpsessid|sid)=[^/;]*", re.IGNORECASE)
+
+
+def _css(query: str) -> str:
+    try:
+        Selector("").css(query)
+    except (SyntaxError, RuntimeError, ValueError) as error:  # what cssselect and parsel raise
+        raise ValueError(f"a CSS selector, but {error}") from None
+    return query
+
+
+def _xpath(query: str) -> str:
+    try:
+        Selector("").xpath(query)
+    except ValueError as error:
+        raise ValueError(f"an XPath expression, but {error}") from None
+    return query
+
+
+Css = Annotated[str, AfterValidator(_css)]
+Selectors = Annotated[list[Css], Field(min_length=1)]
 
 
 class _Section(BaseModel):
@@ -55,7 +85,7 @@ class LinkRules(_Section):
     """CSS selectors of the links to follow; `category_trail` is XPath relative to such a link."""
 
     category: Selectors | None = None
-    category_trail: str | None = None
+    category_trail: Annotated[str, AfterValidator(_xpath)] | None = None
     next: Selectors | None = None
     product: Selectors | None = None
 
@@ -63,7 +93,7 @@ class LinkRules(_Section):
 class TileRules(_Section):
     """A product's tile on a listing page; selectors are relative to the tile."""
 
-    tile: str
+    tile: Css
     url: Selectors
     product_id: Selectors | None = None
     title: Selectors | None = None
@@ -83,6 +113,14 @@ class Rewrite(_Section):
 
     pattern: str
     replace: str
+
+    @model_validator(mode="after")
+    def _compiles(self) -> Self:
+        try:
+            re.sub(self.pattern, self.replace, "")
+        except (re.error, IndexError) as error:
+            raise ValueError(f"a regular expression and its replacement, but {error}") from None
+        return self
 
 
 class SiteFile(_Section):
@@ -141,16 +179,19 @@ class Site:
         return SESSION_PARAMETERS | {name.lower() for name in self.file.url.drop_query}
 
     def canonical(self, url: str) -> str:
-        """One spelling per page: sorted query, no fragment, no session or tracking parameters."""
+        """One spelling per page: sorted query, no fragment, no session or tracking parameters.
+
+        Raises ValueError for what is no URL.
+        """
         parts = urlsplit(url)
-        if parts.query:
-            kept = [
-                (name, value)
-                for name, value in parse_qsl(parts.query, keep_blank_values=True)
-                if name.lower() not in self._dropped and not name.lower().startswith("utm_")
-            ]
-            url = urlunsplit(parts._replace(query=urlencode(kept)))
-        return str(canonicalize_url(url))
+        # As they are written: decoding would lose words that are escaped as GBK.
+        kept = [pair for pair in parts.query.split("&") if not self._means_nothing(pair)]
+        path = _PATH_SESSION.sub("", parts.path)
+        return str(canonicalize_url(urlunsplit(parts._replace(path=path, query="&".join(kept)))))
+
+    def _means_nothing(self, pair: str) -> bool:
+        name = unquote_plus(pair.partition("=")[0]).lower()
+        return name in self._dropped or name.startswith("utm_")
 
     def is_product(self, url: str) -> bool:
         """Whether the URL is a product's own page."""
@@ -211,6 +252,5 @@ def parse_site_file(values: dict[str, Any], source: str) -> SiteFile:
     except ValidationError as error:
         fault = error.errors()[0]
         key = ".".join(str(part) for part in fault["loc"])
-        raise ConfigError(
-            f"{source}: `{key}` = {str(fault['input'])[:80]!r}: {fault['msg']}"
-        ) from None
+        problem = fault["msg"].replace("Value error, ", "expected ")
+        raise ConfigError(f"{source}: `{key}` = {str(fault['input'])[:80]!r}: {problem}") from None

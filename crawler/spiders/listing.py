@@ -18,6 +18,7 @@ from scrapy.exceptions import (
     DownloadConnectionRefusedError,
     DownloadFailedError,
     DownloadTimeoutError,
+    IgnoreRequest,
     ResponseDataLossError,
 )
 from scrapy.http import Response
@@ -39,6 +40,7 @@ _FAILURES: tuple[tuple[type[BaseException], str, bool], ...] = (
     (DownloadConnectionRefusedError, "connection_refused", True),
     (CannotResolveHostError, "dns", True),
     (DownloadCancelledError, "too_large", False),
+    (IgnoreRequest, "too_large", False),  # said when undoing the content coding
     (ResponseDataLossError, "incomplete", True),
     (DownloadFailedError, "connection_lost", True),
 )
@@ -179,5 +181,7 @@ class ListingSpider(Spider):
                 self.dispatcher.retry(visit, outcome, error)
             else:
                 self.dispatcher.frontier.finish(visit, outcome, error)
+        except Exception as fault:
+            self._give_up(fault)
         finally:
             self.dispatcher.ended(visit)

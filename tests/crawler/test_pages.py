@@ -44,7 +44,7 @@ def jsonld(text: str) -> str:
         ('{"@type":"Product","name":"A &amp; B","image":"/a.jpg"}', "A & B", "/a.jpg"),
         ('{"@graph":[{"@type":["Thing","Product"],"name":"A","image":["/a","/b"]}]}', "A", "/a"),
         ('{"@type":"https://schema.org/Product","name":"A","image":{"url":"/a"}}', "A", "/a"),
-        ('[{"@type":"Offer"},{"@type":"Product","name":"A","image":[{"contentUrl":"/a"}]}]', "A", "/a"),
+        ('[{},{"@type":"Product","name":"A","image":[{"contentUrl":"/a"}]}]', "A", "/a"),
         ('{"@type":"Product","name":', "Fallback", None),
         ('{"@type":"Product","name":7,"image":7}', "Fallback", None),
         ("null", "Fallback", None),
