@@ -17,12 +17,9 @@ from http import HTTPStatus
 from io import FileIO
 from pathlib import Path
 
-from warcio.archiveiterator import ArchiveIterator
-from warcio.exceptions import ArchiveLoadFailed
 from warcio.statusandheaders import StatusAndHeaders
 from warcio.warcwriter import WARCWriter
 
-from runtime.errors import PartError
 from runtime.storage import explain_os_error, fsync_folder
 from runtime.version import SOFTWARE, VERSION
 
@@ -189,38 +186,3 @@ def repair(folder: Path, site: str, ends: Iterable[tuple[str, int]]) -> set[str]
         if not path.is_file() or path.stat().st_size < end:
             short.add(name)
     return short
-
-
-def read_answer(path: Path, offset: int) -> Answer:
-    """The response record at an offset; raises PartError when there is none that can be read."""
-    try:
-        for record in ArchiveIterator(io.BytesIO(_read_member(path, offset))):
-            if record.rec_type != "response":
-                break
-            return Answer(
-                record.rec_headers.get_header("WARC-Target-URI"),
-                int(record.http_headers.get_statuscode()),
-                tuple(record.http_headers.headers),
-                record.raw_stream.read(),
-                datetime.fromisoformat(record.rec_headers.get_header("WARC-Date")),
-            )
-    except (OSError, ValueError, ArchiveLoadFailed, AttributeError, zlib.error) as error:
-        raise PartError(path, f"no WARC response at offset {offset} ({error})") from error
-    raise PartError(path, f"expected a WARC response at offset {offset}")
-
-
-def _read_member(path: Path, offset: int) -> bytes:
-    """One gzip member, its checksum verified; warcio passes over a damaged one in silence.
-
-    Raises zlib.error when it is damaged, ValueError when it is cut off.
-    """
-    decompressor = zlib.decompressobj(31)
-    found = bytearray()
-    with path.open("rb") as stream:
-        stream.seek(offset)
-        while not decompressor.eof:
-            data = stream.read(1 << 20)
-            if not data:
-                raise ValueError("the file ends inside the record")
-            found += decompressor.decompress(data)
-    return bytes(found)

@@ -15,6 +15,7 @@ import pyarrow as pa
 from crawler.frontier import Frontier
 from runtime.parts import PartFolder
 from runtime.storage import write_json
+from runtime.streams import chunks
 from runtime.tables import Table
 from runtime.workspace import Run
 
@@ -69,19 +70,8 @@ def _page_counts(frontier: Frontier, folder: PartFolder) -> dict[str, int]:
 
 
 def _batches(rows: Iterator[dict[str, Any]], table: Table) -> Iterator[pa.RecordBatch]:
-    for chunk in _chunks(rows, 4096):
+    for chunk in chunks(rows, 4096):
         yield pa.RecordBatch.from_pylist(chunk, schema=table.schema)
-
-
-def _chunks(rows: Iterator[dict[str, Any]], size: int) -> Iterator[list[dict[str, Any]]]:
-    chunk: list[dict[str, Any]] = []
-    for row in rows:
-        chunk.append(row)
-        if len(chunk) == size:
-            yield chunk
-            chunk = []
-    if chunk:
-        yield chunk
 
 
 def _instant(text: str | None) -> datetime | None:

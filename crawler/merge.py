@@ -21,6 +21,7 @@ from crawler.sites.sitefile import Site
 from runtime.parts import PartFolder, run_key
 from runtime.stages import Context, Counts, StageResult, warn
 from runtime.storage import read_json, write_json
+from runtime.streams import chunks
 from runtime.tables import DECISIONS, LISTINGS
 from runtime.workspace import Run
 
@@ -101,7 +102,7 @@ def merge_site(work: _Work) -> None:
     counts: Counts = Counter()
     names = []
     listings = _listings(run, work.site, paths, refused)
-    for number, chunk in enumerate(_chunks(listings, work.part_rows)):
+    for number, chunk in enumerate(chunks(listings, work.part_rows)):
         name = f"{work.site}-{number:05d}"
         decisions = [row for _, merged in chunk for row in merged]
         rows = [listing for listing, _ in chunk]
@@ -195,16 +196,3 @@ def merge_sightings(
         for row in ordered[1:]
     ]
     return listing, decisions
-
-
-def _chunks(
-    rows: Iterator[tuple[Row, list[Row]]], size: int
-) -> Iterator[list[tuple[Row, list[Row]]]]:
-    chunk: list[tuple[Row, list[Row]]] = []
-    for row in rows:
-        chunk.append(row)
-        if len(chunk) == size:
-            yield chunk
-            chunk = []
-    if chunk:
-        yield chunk

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from demo.catalogue import Catalogue, DemoProduct
 from demo.sowing import COPIES, Expected, Sown
+from runtime.console import table
 
 ALL_COPIES = "all copies"
 _COLUMNS = ("kind", "sown", "found", "false alarms", "precision", "recall")
@@ -71,16 +72,7 @@ def score(catalogue: Catalogue, fates: Mapping[str, Fate]) -> list[ScoreRow]:
 
 def as_table(rows: Sequence[ScoreRow]) -> str:
     """The rows as a table of plain text, numbers to the right."""
-    cells = [_COLUMNS, *(_cells(row) for row in rows)]
-    widths = [max(len(line[column]) for line in cells) for column in range(len(_COLUMNS))]
-    lines = [
-        "  ".join(
-            (text.ljust if column == 0 else text.rjust)(widths[column])
-            for column, text in enumerate(line)
-        ).rstrip()
-        for line in cells
-    ]
-    return "\n".join([lines[0], "-" * len(lines[0]), *lines[1:]])
+    return table([_cells(row) for row in rows], _COLUMNS)
 
 
 class _Marker:
