@@ -22,7 +22,7 @@ from typing import IO
 
 from aiohttp import web
 
-from demo.access_log import Access
+from demo.access_log import Access, read_access_log
 from demo.catalogue import build_catalogue
 from demo.pages import Page, ShopAddresses
 from demo.shop_a import ShopA
@@ -55,10 +55,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 class _Handler:
     """Answers requests of one shop; remembers only which throttled paths were asked for."""
 
-    def __init__(self, shop: ShopA | ShopB, hosts: dict[int, str], log: IO[str]) -> None:
+    def __init__(
+        self, shop: ShopA | ShopB, hosts: dict[int, str], log: IO[str], told: frozenset[str]
+    ) -> None:
         self._respond = shop.respond
         self._hosts = hosts
-        self._throttled = set(shop.throttled())
+        # A path that was told to wait before a restart is not told again.
+        self._throttled = {place for place in shop.throttled() if place[1] not in told}
         self._log = log
         # Two threads: drawing releases the interpreter lock for most of its time.
         self._pool = ThreadPoolExecutor(2)
@@ -94,7 +97,9 @@ async def _serve(
 ) -> None:
     """Serve on all sockets until standard input ends or the time is over."""
     ports = [_port(listener) for listener in sockets]
-    handler = _Handler(shop, dict(zip(ports, HOSTS[options.shop], strict=True)), log)
+    hosts = dict(zip(ports, HOSTS[options.shop], strict=True))
+    told = frozenset(a.path for a in read_access_log(options.log) if a.status == 429)
+    handler = _Handler(shop, hosts, log, told)
     application = web.Application()
     application.router.add_get("/{path:.*}", handler.answer)
     # Whoever asked is gone: aiohttp's 60 s for open connections would only hold the ports.

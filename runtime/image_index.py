@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from runtime.errors import WorkspaceError
 from runtime.parts import PartFolder
 from runtime.workspace import Run
 
@@ -42,13 +43,17 @@ class ImageIndex:
         self.run = run
         self.path = index_path(run)
         if read_only:
+            if not self.path.is_file():
+                raise WorkspaceError(
+                    f"run {run.run_id}: expected its images fetched, found no {self.path.name}; "
+                    "run `mep3m fetch` first"
+                )
             self._db = sqlite3.connect(f"file:{self.path}?mode=ro", uri=True)
             return
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._db = sqlite3.connect(self.path, isolation_level=None)
-        # A cache: a crash costs its rebuilding, not a record.
         self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.execute("PRAGMA synchronous=OFF")
+        self._db.execute("PRAGMA synchronous=NORMAL")
         self._db.executescript(_SCHEMA)
 
     def close(self) -> None:

@@ -98,7 +98,9 @@ def test_kills_at_many_moments(demo: DemoRun, tmp_path: Path, soak_seed: int) ->
     """Nineteen kills of one workspace after another, at commit points drawn from a seed."""
     draw = random.Random(soak_seed)
     folder = tmp_path / "workspace"
-    points = sorted(draw.sample(range(5, 330), 14))
+    crawled = demo.values["stages"]["crawl"]
+    pages = sum(count for name, count in crawled.items() if name.startswith("pages."))
+    points = sorted(draw.sample(range(5, pages - 20), 14))
     for point in points:
         kill_when(folder, lambda point=point: pages_done(folder) >= point)  # type: ignore[misc]
     for table in ("listings", "images", "cleaned", "labels", "survivors"):
