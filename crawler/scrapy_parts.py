@@ -42,14 +42,14 @@ class FrontierScheduler(BaseScheduler):
         return spider  # type: ignore[no-any-return]
 
     def has_pending_requests(self) -> bool:
-        return self._spider.dispatcher.has_pending()
+        return self._spider.fault is None and self._spider.dispatcher.has_pending()
 
     def enqueue_request(self, request: Request) -> bool:
         raise RuntimeError(f"requests come from the frontier alone, got {request}")
 
     def next_request(self) -> Request | None:
         request = self._spider.next_request()
-        if request is None:
+        if request is None and self._spider.fault is None:
             self._wake_when_due()
         return request
 

@@ -28,7 +28,7 @@ MAX_SITEMAP_BYTES = 64 * 1024 * 1024
 
 
 # What lxml, zlib and the readers above raise on broken input; XMLSyntaxError is a SyntaxError,
-# and an empty sitemap ends its iterator early.
+# an empty sitemap ends its iterator early, and a cut gzip stream is an EOFError.
 _PARSER_FAULTS = (
     ValueError,
     LookupError,
@@ -36,6 +36,7 @@ _PARSER_FAULTS = (
     OSError,
     SyntaxError,
     StopIteration,
+    EOFError,
     zlib.error,
 )
 

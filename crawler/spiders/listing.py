@@ -77,8 +77,13 @@ class ListingSpider(Spider):
         yield
 
     def next_request(self) -> Request | None:
-        """The next request that may be sent now."""
-        visit = self.dispatcher.next()
+        """The next request that may be sent now; none any more after a fault."""
+        try:
+            visit = None if self.fault else self.dispatcher.next()
+        except Exception as error:
+            # The frontier could not be written. The engine has no way to end from here, but it
+            # does when nothing is pending; the worker raises the fault then.
+            self.fault, visit = error, None
         if visit is None:
             return None
         callback = self.parse_robots if isinstance(visit, RobotsVisit) else self.parse
@@ -113,12 +118,19 @@ class ListingSpider(Spider):
         except Exception as error:
             self._give_up(error)
         finally:
-            self.dispatcher.ended(visit)
+            self._end(visit)
 
     def _give_up(self, error: Exception) -> NoReturn:
         """A result that cannot be stored ends the crawl; its page is still queued."""
-        self.fault = error
+        self.fault = self.fault or error
         raise CloseSpider("fault") from error
+
+    def _end(self, visit: Visit | RobotsVisit) -> None:
+        """A request is over; what cannot be stored of that ends the crawl as well."""
+        try:
+            self.dispatcher.ended(visit)
+        except Exception as error:
+            self._give_up(error)
 
     def _put_off(self, visit: Visit, response: Response) -> None:
         header = (response.headers.get("Retry-After") or b"").decode("latin-1")
@@ -163,7 +175,7 @@ class ListingSpider(Spider):
         except Exception as error:
             self._give_up(error)
         finally:
-            self.dispatcher.ended(visit)
+            self._end(visit)
 
     def failed(self, failure: Failure) -> None:
         """No answer, or none that could be taken."""
@@ -184,4 +196,4 @@ class ListingSpider(Spider):
         except Exception as fault:
             self._give_up(fault)
         finally:
-            self.dispatcher.ended(visit)
+            self._end(visit)

@@ -39,7 +39,7 @@ def make_context(folder: Path, pool: WorkerPool, *shops: Shop, **crawl_settings:
         {
             "workers": 2,
             "crawl": {"delay": 0.0, "timeout": 5.0, "max_attempts": 2, **crawl_settings},
-            "fetch": {"delay": 0.0, "timeout": 1.0, "max_attempts": 2, "max_image_mib": 1},
+            "fetch": {"delay": 0.0, "timeout": 20.0, "max_attempts": 2, "max_image_mib": 1},
             "site": [
                 {
                     "key": f"shop-{n}",

@@ -1,0 +1,107 @@
+"""The worker pool: order kept, dead workers replaced, the unit that kills named, no orphans."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from runtime.errors import WorkerDiedError
+from runtime.executor import WorkerPool
+
+
+def square(number: int) -> int:
+    time.sleep(0.002 * (5 - number % 5))
+    return number * number
+
+
+def die_once(unit: tuple[Path, int]) -> int:
+    marker, number = unit
+    if number == 3 and not marker.exists():
+        marker.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return number
+
+
+def die_always(number: int) -> int:
+    if number == 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return number
+
+
+def fail(number: int) -> int:
+    if number == 4:
+        raise ValueError("unit 4")
+    return number
+
+
+def test_results_come_in_the_order_of_the_units() -> None:
+    with WorkerPool(2) as pool:
+        assert list(pool.map(square, range(30))) == [n * n for n in range(30)]
+
+
+def test_a_worker_that_dies_costs_nothing(tmp_path: Path) -> None:
+    with WorkerPool(2) as pool:
+        units = [(tmp_path / "died", n) for n in range(8)]
+        assert list(pool.map(die_once, units)) == list(range(8))
+        assert list(pool.map(square, [2])) == [4]
+
+
+def test_the_unit_that_always_kills_is_named() -> None:
+    with WorkerPool(2) as pool:
+        results = pool.map(die_always, range(5))
+        assert next(results) == 0
+        with pytest.raises(WorkerDiedError, match=r"times on 2:"):
+            list(results)
+
+
+def test_an_error_of_a_unit_comes_through() -> None:
+    with WorkerPool(1) as pool, pytest.raises(ValueError, match="unit 4"):
+        list(pool.map(fail, range(9)))
+
+
+_PARENT = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from tests.runtime.test_executor import report
+from runtime.executor import WorkerPool
+if __name__ == "__main__":
+    with WorkerPool(2) as pool:
+        list(pool.map(report, [sys.argv[2] + "/a", sys.argv[2] + "/b"]))
+"""
+
+
+def report(path: str) -> None:
+    Path(path).write_text(str(os.getpid()))
+    time.sleep(60)
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().split()[2] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def test_workers_end_when_their_parent_is_killed(tmp_path: Path) -> None:
+    root = Path(__file__).resolve().parents[2]
+    script = tmp_path / "parent.py"
+    script.write_text(_PARENT)
+    parent = subprocess.Popen([sys.executable, str(script), str(root), str(tmp_path)], cwd=root)
+    files = [tmp_path / "a", tmp_path / "b"]
+    deadline = time.monotonic() + 60
+    while not all(file.is_file() and file.read_text() for file in files):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    pids = [int(file.read_text()) for file in files]
+    parent.kill()
+    parent.wait()
+    deadline = time.monotonic() + 30
+    while any(map(alive, pids)):
+        assert time.monotonic() < deadline, "a worker outlived its parent"
+        time.sleep(0.05)

@@ -1,0 +1,190 @@
+"""The image index: which pictures are wanted, in what order, and what is known of each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from runtime.image_index import ImageIndex, ImagePlace
+from runtime.tables import IMAGES, LISTINGS
+from runtime.workspace import Run
+
+NOW = datetime(2026, 11, 22, tzinfo=UTC)
+FINAL = ("ok", "http_404")
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    return Run(tmp_path / "run")
+
+
+@pytest.fixture
+def index(run: Run) -> Iterator[ImageIndex]:
+    index = ImageIndex(run)
+    yield index
+    index.close()
+
+
+def list_pictures(run: Run, name: str, urls: Sequence[str]) -> None:
+    """A listings part whose records have these pictures."""
+    rows = [
+        {
+            "record_id": f"a:{name}-{i}", "site": "a", "product_url": "u", "page_url": "u",
+            "image_url": url, "category_paths": [], "fetched_at": NOW, "capture_file": "c",
+            "capture_offset": 0, "sightings": 1,
+        }
+        for i, url in enumerate(urls)
+    ]  # fmt: skip
+    run.listings.write(name, pa.Table.from_pylist(rows, LISTINGS.schema), "key")
+
+
+def record(run: Run, name: str, attempts: Sequence[tuple[str, str]]) -> None:
+    """An image part with (url, outcome) attempts."""
+    rows = [
+        {
+            "image_url": url, "attempt": 1, "outcome": outcome, "fetched_at": NOW,
+            "sha256": f"{name}-{i}" if outcome == "ok" else None,
+        }
+        for i, (url, outcome) in enumerate(attempts)
+    ]  # fmt: skip
+    run.images.write(name, pa.Table.from_pylist(rows, IMAGES.schema), "recorded")
+
+
+def refresh(index: ImageIndex, policy: str = "all") -> None:
+    """Every picture of the listings; without "n" ones under the policy "few"."""
+    index.refresh(
+        (
+            (
+                name,
+                [
+                    (url, url.split("/")[2])
+                    for url in index.run.listings.read(name)["image_url"].to_pylist()
+                    if policy == "all" or "n" not in url
+                ],
+            )
+            for name in index.run.listings.names()
+        ),
+        policy,
+    )
+
+
+def planned(index: ImageIndex, host: str = "h", attempts: int = 3) -> list[str]:
+    return [url for url, _ in index.to_fetch(host, FINAL, attempts)]
+
+
+def test_pictures_are_planned_in_listing_order_once_each_by_host(
+    run: Run, index: ImageIndex
+) -> None:
+    list_pictures(run, "a-00000", ["http://h/2", "http://g/9", "http://h/1", "http://h/2"])
+    list_pictures(run, "a-00001", ["http://h/0", "http://h/1"])
+    refresh(index)
+    assert index.hosts() == ["g", "h"]
+    assert planned(index) == ["http://h/2", "http://h/1", "http://h/0"]
+    assert index.outcomes() == {"waiting": 4}
+
+
+def test_the_last_ok_counts_and_without_one_the_last_attempt(run: Run, index: ImageIndex) -> None:
+    list_pictures(run, "a", [f"http://h/{i}" for i in range(4)])
+    record(run, "h-00000", [("http://h/0", "http_500"), ("http://h/0", "ok")])
+    record(
+        run, "h-00001",
+        [("http://h/1", "ok"), ("http://h/0", "timeout"), ("http://h/2", "timeout"),
+         ("http://h/1", "ok"), ("http://h/2", "http_503")],
+    )  # fmt: skip
+    refresh(index)
+    assert index.places([f"http://h/{i}" for i in range(5)]) == {
+        "http://h/0": ImagePlace("ok", "h-00000", 1, "h-00000-1"),
+        "http://h/1": ImagePlace("ok", "h-00001", 3, "h-00001-3"),
+        "http://h/2": ImagePlace("http_503", "h-00001", 4, None),
+    }
+    assert index.outcomes() == {"http_503": 1, "ok": 2, "waiting": 1}
+    assert planned(index) == ["http://h/2", "http://h/3"]
+    assert dict(index.to_fetch("h", FINAL, 3)) == {"http://h/2": 2, "http://h/3": 0}
+
+
+def test_what_was_tried_often_enough_is_planned_no_more(run: Run, index: ImageIndex) -> None:
+    list_pictures(run, "a", ["http://h/0", "http://h/1", "http://h/2"])
+    record(run, "h-00000", [("http://h/0", "timeout"), ("http://h/0", "timeout")])
+    record(run, "h-00001", [("http://h/1", "http_404")])
+    refresh(index)
+    assert planned(index, attempts=2) == ["http://h/2"]
+    assert planned(index, attempts=3) == ["http://h/0", "http://h/2"]
+
+
+def test_new_parts_are_folded_in_and_nothing_twice(run: Run, index: ImageIndex) -> None:
+    list_pictures(run, "a", ["http://h/0"])
+    record(run, "h-00000", [("http://h/0", "timeout")])
+    refresh(index)
+    refresh(index)
+    assert dict(index.to_fetch("h", FINAL, 9)) == {"http://h/0": 1}
+    record(run, "h-00001", [("http://h/0", "ok")])
+    list_pictures(run, "b", ["http://h/1"])
+    refresh(index)
+    assert planned(index) == ["http://h/1"]
+    assert index.places(["http://h/0"])["http://h/0"].part == "h-00001"
+
+
+def test_a_part_that_went_or_changed_takes_its_rows_with_it(run: Run, index: ImageIndex) -> None:
+    list_pictures(run, "a", ["http://h/0", "http://h/1"])
+    record(run, "h-00000", [("http://h/0", "ok"), ("http://h/1", "ok")])
+    refresh(index)
+    assert planned(index) == []
+    run.images.discard("h-00000")
+    refresh(index)
+    assert planned(index) == ["http://h/0", "http://h/1"]
+    record(run, "h-00000", [("http://h/1", "ok")])
+    refresh(index)
+    assert planned(index) == ["http://h/0"]
+    record(run, "h-00000", [("http://h/0", "ok")])
+    refresh(index)
+    assert planned(index) == ["http://h/1"]
+
+
+def test_listings_that_changed_change_the_plan(run: Run, index: ImageIndex) -> None:
+    list_pictures(run, "a", ["http://h/0", "http://h/1"])
+    refresh(index)
+    list_pictures(run, "a", ["http://h/1", "http://h/2"])
+    refresh(index)
+    assert planned(index) == ["http://h/1", "http://h/2"]
+    assert index.outcomes() == {"waiting": 2}
+
+
+def test_another_policy_changes_the_plan(run: Run, index: ImageIndex) -> None:
+    """Opt-outs honoured from now on: what was planned before must not be asked for."""
+    list_pictures(run, "a", ["http://h/no", "http://h/yes"])
+    refresh(index, "all")
+    assert planned(index) == ["http://h/no", "http://h/yes"]
+    refresh(index, "few")
+    assert planned(index) == ["http://h/yes"]
+    refresh(index, "all")
+    assert planned(index) == ["http://h/no", "http://h/yes"]
+
+
+def test_pictures_nobody_lists_any_more_are_known_but_not_planned(
+    run: Run, index: ImageIndex
+) -> None:
+    list_pictures(run, "a", ["http://h/0"])
+    record(run, "h-00000", [("http://h/gone", "timeout")])
+    refresh(index)
+    assert planned(index) == ["http://h/0"]
+    assert index.places(["http://h/gone"])["http://h/gone"].outcome == "timeout"
+    assert index.outcomes() == {"waiting": 1}
+
+
+def test_the_index_is_a_cache(run: Run, index: ImageIndex) -> None:
+    list_pictures(run, "a", ["http://h/0", "http://h/1"])
+    record(run, "h-00000", [("http://h/1", "ok")])
+    refresh(index)
+    reader = ImageIndex(run, read_only=True)
+    before = (planned(reader), reader.places(["http://h/1"]), reader.outcomes())
+    reader.close()
+    index.close()
+    index.path.unlink()
+    anew = ImageIndex(run)
+    refresh(anew)
+    assert (planned(anew), anew.places(["http://h/1"]), anew.outcomes()) == before
+    anew.close()
