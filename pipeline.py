@@ -114,7 +114,7 @@ def run_stages(
     from crawler.crawl import load_sites
     from runtime.executor import WorkerPool
     from runtime.locks import workspace_lock
-    from runtime.stages import Context
+    from runtime.stages import Context, warn
     from runtime.storage import remove_temporaries, write_json
     from runtime.workspace import Workspace
 
@@ -122,7 +122,7 @@ def run_stages(
     workspace.prepare()
     with workspace_lock(workspace.folder):
         sites = load_sites(config, config_folder)  # a faulty site must not start a run
-        current = workspace.unfinished_run()
+        current = _unfinished_run(workspace, {site.key for site in sites})
         if current is None and stages[0] == "crawl":
             current = workspace.new_run(datetime.now(UTC), (site.key for site in config.site))
         if current is None:
@@ -133,6 +133,8 @@ def run_stages(
                 )
             current = finished[-1]
         remove_temporaries(workspace.folder)
+        if _has_published(workspace, current):
+            stages = []  # it was killed before it could say so; there is nothing left to do
         status, error = Exit.UNFORESEEN, "ended by something unforeseen"
         try:
             with WorkerPool(config.workers) as pool:
@@ -148,7 +150,37 @@ def run_stages(
             raise
         finally:
             ended = {"run_id": current.run_id, "exit_status": int(status), "error": error}
-            write_json(workspace.folder / "last_run.json", {**ended, **current.record})
+            try:
+                write_json(workspace.folder / "last_run.json", {**ended, **current.record})
+            except (MepError, OSError) as problem:
+                if not error:
+                    raise
+                warn(f"last_run.json was not written ({problem})")  # the first error is told
+
+
+def _has_published(workspace: Any, run: Any) -> bool:
+    """Whether an unfinished run made the current release; then it is finished here."""
+    from release.manifest import read_manifest
+
+    release = workspace.latest_release()
+    if run.is_finished or release is None or read_manifest(release).run_id != run.run_id:
+        return False
+    run.update(status="published", release=release.name)
+    return True
+
+
+def _unfinished_run(workspace: Any, sites: set[str]) -> Any:
+    """The run to go on with; ConfigError when the configuration lost one of its sites."""
+    run = workspace.unfinished_run()
+    if run is not None:
+        gone = sorted(set(run.record["sites"]) - sites)
+        if gone:
+            raise ConfigError(
+                f"[[site]] {', '.join(gone)}: expected the sites of the unfinished run "
+                f"{run.run_id}, found them removed; put them back until it has finished"
+            )
+        run.update(sites=sorted(sites))
+    return run
 
 
 def _run_in_order(context: Any, sites: Any, stages: Sequence[str]) -> Outcome:
@@ -172,16 +204,20 @@ def _run_in_order(context: Any, sites: Any, stages: Sequence[str]) -> Outcome:
         "publish": lambda: publish(context),
     }
     run = context.run
-    statuses, version = [], None
+    statuses, version = [], None if stages else run.record.get("release")
     for stage in stages:
+        run.require_before(stage)
         result = work[stage]()
         run.finish_stage(stage, result.counts)
-        if getattr(result, "failed_sites", None):
+        if stage == "crawl":
             run.update(failed_sites=result.failed_sites)
         if stage == "publish":
             version = result.version
             statuses.append(Exit.DONE if version else Exit.NOTHING_NEW)
-            run.update(status="published" if version else "nothing_new", release=version)
+            if version:
+                run.update(status="published", release=version)
+            elif not run.is_finished:
+                run.update(status="nothing_new")
     if run.record.get("failed_sites"):
         statuses.append(Exit.DEGRADED)
     account = ledger(run)
@@ -249,33 +285,47 @@ def audit(record_id: str, config_path: Path, quiet: bool) -> Outcome:
 def verify(release: str | None, config_path: Path, quiet: bool) -> Outcome:
     """Check a release: a version, a folder, or the current one."""
     from provenance.verify import verify as check
-    from runtime.workspace import Workspace
     from taxonomy.tree import load_tree
 
-    workspace, tree = None, None
-    folder = None if release is None else Path(release)
-    if folder is not None and folder.resolve().parent.name == "releases":
-        workspace = Workspace(folder.resolve().parent.parent)
-    if folder is None or not folder.is_dir():
-        config = load_config(config_path)
-        if config.map.taxonomy is not None:
-            tree = load_tree(config_path.parent / config.map.taxonomy)
-        workspace = Workspace((config_path.parent / config.workspace).resolve())
-        folder = workspace.latest_release() if release is None else workspace.releases / release
-        if folder is None or not folder.is_dir():
-            raise ConfigError(
-                f"expected a release in {workspace.releases}, got {release or 'none'}; "
-                "publish one with `mep3m run` or name its folder"
-            )
-    failures = check(folder, workspace, quiet=quiet, tree=tree)
-    if failures:
-        for failure in failures[:20]:
-            click.echo(f"mep3m: {failure}", err=True)
-        raise VerificationError(
-            f"{folder}: {len(failures)} failures, the first: {failures[0]}; "
-            "restore the release from a good copy or publish again"
+    # A copied release needs no configuration; with one, its category tree counts.
+    named = release is not None and Path(release).is_dir()
+    config = None if named and not config_path.is_file() else load_config(config_path)
+    folder, workspace = _release_to_verify(release, config, config_path.parent)
+    tree = None
+    if config is not None and config.map.taxonomy is not None:
+        tree = load_tree(config_path.parent / config.map.taxonomy)
+    failures = [str(fault) for fault in check(folder, workspace, quiet=quiet, tree=tree)]
+    values = {"release": str(folder), "failures": failures}
+    if not failures:
+        return Outcome(Exit.DONE, f"{folder}: verified", values)
+    for line in failures[:20]:
+        click.echo(f"mep3m: {line}", err=True)
+    text = f"{folder}: {len(failures)} failures; restore the release from a good copy"
+    return Outcome(Exit.VERIFICATION_FAILED, text, values)
+
+
+def _release_to_verify(
+    release: str | None, config: Config | None, config_folder: Path
+) -> tuple[Path, Any]:
+    """The release's folder, and the workspace around it where there is one."""
+    from runtime.workspace import Workspace
+
+    if release is not None and (folder := Path(release).resolve()).is_dir():
+        inside = folder.parent.name == "releases"
+        return folder, Workspace(folder.parent.parent) if inside else None
+    assert config is not None  # it is loaded unless a folder was named
+    workspace = Workspace((config_folder / config.workspace).resolve())
+    try:
+        latest = workspace.latest_release()
+    except WorkspaceError as error:
+        raise VerificationError(str(error)) from error
+    found = latest if release is None else workspace.releases / release
+    if found is None or not found.is_dir():
+        raise ConfigError(
+            f"expected a release in {workspace.releases}, got {release or 'none'}; "
+            "publish one with `mep3m run` or name its folder"
         )
-    return Outcome(Exit.DONE, f"{folder}: verified", {"release": str(folder), "failures": []})
+    return found, workspace
 
 
 @main.command()

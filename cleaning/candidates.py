@@ -23,6 +23,9 @@ from cleaning.sketch import SKETCH_BYTES
 from runtime.workspace import Run
 
 SHA_BYTES = 16  # of 32: a collision among 10^9 files has a chance of 10^-21
+BATCH_ROWS = 64 * 1024
+OPTED_OUT = "opted_out_v1"  # the rule of the clean stage
+Columns = dict[str, NDArray[Any]]
 PRINT_COLUMNS = ("sha256", "phash", "phash_trim", "colour", "colour_trim", "sketch")
 
 
@@ -61,17 +64,43 @@ class Candidates:
 
 
 def load_candidates(run: Run, parts: Sequence[str], index: Path | None) -> Candidates:
-    """Every kept record of the run that the release with that fingerprint index does not hold."""
-    tables = [] if index is None else [_published_columns(index)]
-    published = tables[0]["mapped"].shape[0] if tables else 0
+    """Every kept record of the run that the release with that fingerprint index does not hold.
+
+    A published record that opts out in this run leads no more: it leaves with the next release.
+    """
+    old = 0 if index is None else pq.read_metadata(index).num_rows
+    seals = (run.cleaned.seal(name) for name in parts)
+    columns = _empty_columns(old + sum(seal.rows for seal in seals if seal is not None))
+    end = 0
+    if index is not None:
+        opted_out = _opted_out(run, parts)
+        with pq.ParquetFile(index) as file:
+            for batch in file.iter_batches(BATCH_ROWS, columns=["record_id", *PRINT_COLUMNS]):
+                end = _fill(columns, end, _published_columns(batch, opted_out, end))
     for number, name in enumerate(parts):
-        tables.append(_part_columns(run, name, number, index))
-    columns = {
-        name: np.concatenate([table[name] for table in tables]) if tables else empty
-        for name, empty in _empty_columns().items()
-    }
-    prints = Fingerprints(*(columns.pop(name) for name in PRINT_COLUMNS[1:]))
-    return Candidates(published, tuple(parts), prints, **columns)
+        end = _fill(columns, end, _part_columns(run, name, number, index))
+    filled = {name: column[:end] for name, column in columns.items()}
+    prints = Fingerprints(*(filled.pop(name) for name in PRINT_COLUMNS[1:]))
+    return Candidates(old, tuple(parts), prints, **filled)
+
+
+def _fill(columns: Columns, start: int, rows: Columns) -> int:
+    end = start + len(rows["mapped"])
+    for name, values in rows.items():
+        columns[name][start:end] = values
+    return end
+
+
+def _opted_out(run: Run, parts: Sequence[str]) -> pa.Array:
+    """Records whose pages or pictures forbid their use in this run."""
+    decisions = run.decisions("clean")
+    found = []
+    for name in parts:
+        if decisions.seal(name) is not None:
+            rows = decisions.read(name, ["record_id", "rule"])
+            found.append(rows.filter(pc.equal(rows["rule"], OPTED_OUT))["record_id"])
+    chunks = [chunk for column in found for chunk in column.chunks]
+    return pa.chunked_array(chunks, pa.string()).combine_chunks()
 
 
 def published_ids(index: Path, low: str, high: str) -> pa.Array:
@@ -88,8 +117,13 @@ def names_of(
     wanted = np.asarray(rows, dtype=np.int64)
     old = wanted[wanted < candidates.published]
     if len(old) and index is not None:
-        ids = pq.read_table(index, columns=["record_id"])["record_id"].take(pa.array(old))
-        yield from zip(old.tolist(), ids.to_pylist(), strict=True)
+        start = 0
+        with pq.ParquetFile(index) as file:
+            for batch in file.iter_batches(BATCH_ROWS, columns=["record_id"]):
+                here = old[(old >= start) & (old < start + batch.num_rows)]
+                ids = batch["record_id"].take(pa.array(here - start)).to_pylist()
+                yield from zip(here.tolist(), ids, strict=True)
+                start += batch.num_rows
     new = wanted[wanted >= candidates.published]
     for part in np.unique(candidates.part[new]):
         of_part = new[candidates.part[new] == part]
@@ -99,54 +133,60 @@ def names_of(
                 yield int(of_part[first + offset]), record_id
 
 
-def _empty_columns() -> dict[str, NDArray[Any]]:
+def _empty_columns(rows: int) -> Columns:
     return {
-        "sha": np.empty((0, 2), np.uint64),
-        "phash": np.empty(0, np.uint64),
-        "phash_trim": np.empty(0, np.uint64),
-        "colour": np.empty((0, COLOUR_BYTES), np.uint8),
-        "colour_trim": np.empty((0, COLOUR_BYTES), np.uint8),
-        "sketch": np.empty((0, SKETCH_BYTES), np.uint8),
-        "mapped": np.empty(0, np.bool_),
-        "pixels": np.empty(0, np.int64),
-        "removed": np.empty(0, np.int32),
-        "part": np.empty(0, np.int32),
-        "row": np.empty(0, np.int32),
+        "sha": np.empty((rows, 2), np.uint64),
+        "phash": np.empty(rows, np.uint64),
+        "phash_trim": np.empty(rows, np.uint64),
+        "colour": np.empty((rows, COLOUR_BYTES), np.uint8),
+        "colour_trim": np.empty((rows, COLOUR_BYTES), np.uint8),
+        "sketch": np.empty((rows, SKETCH_BYTES), np.uint8),
+        "mapped": np.empty(rows, np.bool_),
+        "pixels": np.empty(rows, np.int64),
+        "removed": np.empty(rows, np.int32),
+        "part": np.empty(rows, np.int32),
+        "row": np.empty(rows, np.int32),
     }
 
 
-def _print_columns(table: pa.Table) -> dict[str, NDArray[Any]]:
+def _print_columns(table: pa.Table | pa.RecordBatch) -> Columns:
     hexes = table["sha256"].to_pylist()
-    sha = b"".join(bytes.fromhex(text[: 2 * SHA_BYTES]) for text in hexes)
+    sha = bytes.fromhex("".join(text[: 2 * SHA_BYTES] for text in hexes))
     return {
         "sha": np.frombuffer(sha, np.uint64).reshape(-1, 2),
-        "phash": table["phash"].to_numpy(),
-        "phash_trim": table["phash_trim"].to_numpy(),
+        "phash": np.asarray(table["phash"]),
+        "phash_trim": np.asarray(table["phash_trim"]),
         "colour": _fixed(table["colour"], COLOUR_BYTES),
         "colour_trim": _fixed(table["colour_trim"], COLOUR_BYTES),
         "sketch": _fixed(table["sketch"], SKETCH_BYTES),
     }
 
 
-def _fixed(column: pa.ChunkedArray, width: int) -> NDArray[np.uint8]:
-    data = b"".join(value.as_py() for value in column)
-    return np.frombuffer(data, np.uint8).reshape(-1, width)
+def _fixed(column: pa.ChunkedArray | pa.Array, width: int) -> NDArray[np.uint8]:
+    """A column of fixed-width bytes without nulls as uint8[N, width], from its own buffer."""
+    array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    start = array.offset * width
+    data = array.buffers()[1]
+    if data is None:
+        return np.empty((0, width), np.uint8)
+    flat = np.frombuffer(data, np.uint8)[start : start + len(array) * width]
+    return flat.reshape(-1, width)
 
 
-def _published_columns(index: Path) -> dict[str, NDArray[Any]]:
-    table = pq.read_table(index, columns=list(PRINT_COLUMNS))
-    rows = table.num_rows
+def _published_columns(batch: pa.RecordBatch, opted_out: pa.Array, start: int) -> Columns:
+    rows = batch.num_rows
+    leaving = pc.is_in(batch["record_id"], value_set=opted_out).to_numpy(zero_copy_only=False)
     return {
-        **_print_columns(table),
-        "mapped": np.ones(rows, np.bool_),
+        **_print_columns(batch),
+        "mapped": ~leaving,
         "pixels": np.zeros(rows, np.int64),
         "removed": np.zeros(rows, np.int32),
         "part": np.full(rows, -1, np.int32),
-        "row": np.arange(rows, dtype=np.int32),
+        "row": np.arange(start, start + rows, dtype=np.int32),
     }
 
 
-def _part_columns(run: Run, name: str, number: int, index: Path | None) -> dict[str, NDArray[Any]]:
+def _part_columns(run: Run, name: str, number: int, index: Path | None) -> Columns:
     facts = ["record_id", "kept", "width", "height", "removed_segments"]
     table = run.cleaned.read(name, [*facts, *PRINT_COLUMNS])
     labels = run.labels.read(name, ["mapped"])["mapped"].to_numpy()

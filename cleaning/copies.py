@@ -68,7 +68,8 @@ def judge_copies(
     near = np.where(distance[members] == 0, SAME_FINGERPRINT, NEAR_FINGERPRINT)
     code[members] = np.where(same, SAME_BYTES, near)
     # A release never loses a record to a copy: what is published leads in any case.
-    code[: candidates.published] = UNIQUE
+    stays = candidates.mapped[: candidates.published]
+    code[: candidates.published] = np.where(stays, UNIQUE, HELD)
     group = _leak_groups(candidates, code, leak_radius, published_splits)
     return Verdicts(code, peer, distance, group)
 

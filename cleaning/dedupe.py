@@ -75,7 +75,7 @@ def dedupe(context: Context) -> StageResult:
     run, settings = context.run, context.config.dedupe
     cleaned, labels = run.cleaned.seals(), run.labels.seals()
     parts = tuple(name for name in run.listings.names() if name in cleaned and name in labels)
-    index = _index_of(context.workspace.base_release(run))
+    index = _index_of(context.workspace.latest_release())
     inputs = {f"cleaned/{name}": cleaned[name].sha256 for name in parts}
     inputs |= {f"labels/{name}": labels[name].sha256 for name in parts}
     inputs["release"] = "" if index is None else sha256_file(index)

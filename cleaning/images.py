@@ -73,7 +73,6 @@ DECODER_ERRORS = (
     AssertionError,
     OverflowError,
     ZeroDivisionError,
-    MemoryError,
     RuntimeError,
     struct.error,
     zlib.error,

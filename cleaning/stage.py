@@ -18,6 +18,7 @@ import PIL
 import pyarrow as pa
 import scipy
 
+from cleaning.candidates import OPTED_OUT
 from cleaning.fingerprints import FINGERPRINT_VERSION, fingerprint_batch
 from cleaning.image_rules import ImageFacts, ImageThresholds, judge_image
 from cleaning.images import DecodedImage, ImageFailure, ImageLimits, decode
@@ -33,6 +34,7 @@ from runtime.workspace import Run
 
 VERSION = "1"
 BATCH_IMAGES = 64
+MAX_IMAGE_BYTES = 256 * 1024 * 1024  # fetch has its own bound, and never a larger one
 BATCH_PIXELS = 32_000_000
 # Libraries that decide what a part holds; another version is another run key.
 LIBRARIES = (
@@ -45,7 +47,6 @@ LIBRARIES = (
     FINGERPRINT_VERSION,
 )
 
-OPTED_OUT = "opted_out_v1"
 FETCH_FAILED = "image_fetch_failed_v1"
 PASSED = "clean_passed_v1"
 _OPT_OUT_OUTCOMES = frozenset({"opted_out"})
@@ -135,7 +136,7 @@ def _pictures(
         if place.outcome == "ok":
             rows[place.part].add(place.row)
     found: dict[tuple[str, int], _Picture] = {}
-    limits = ImageLimits(max_pixels=settings.max_image_megapixels * 1_000_000)
+    limits = ImageLimits(MAX_IMAGE_BYTES, settings.max_image_megapixels * 1_000_000)
     for part in sorted(rows):
         for batch in _batches(_decoded(run, part, sorted(rows[part]), limits)):
             found.update(_fingerprinted(part, batch))

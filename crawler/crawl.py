@@ -110,8 +110,9 @@ def _counts_of(context: Context, site: Site) -> Counts:
 
 
 def counts_ok(context: Context, site: Site) -> bool:
-    """Whether any page of the site could be read."""
-    return _counts_of(context, site).get("pages.ok", 0) > 0
+    """Whether the site was read and any product seen."""
+    counts = _counts_of(context, site)
+    return counts["pages.ok"] > 0 and counts["sightings"] > 0
 
 
 def _nothing_came(context: Context, site: Site) -> str:
@@ -120,10 +121,20 @@ def _nothing_came(context: Context, site: Site) -> str:
         for batch in context.run.pages.stream(site.key, ["url", "outcome", "error"])
         for row in batch.slice(0, 1).to_pylist()
     ]
+    if _counts_of(context, site)["pages.ok"]:
+        return (
+            f"expected products on the pages of {site.config.base_url}, found none; "
+            f"check the selectors of its site file ({site.config.program})"
+        )
     return (
         f"expected pages from {site.config.base_url}, got none "
         f"({errors[0] if errors else 'nothing was queued'}); check that the shop is reachable"
     )
+
+
+def _python_path() -> list[str]:
+    inherited = os.environ.get("PYTHONPATH")
+    return [str(Path(__file__).resolve().parents[1]), *([inherited] if inherited else [])]
 
 
 class _Workers:
@@ -178,7 +189,9 @@ class _Workers:
     def _run_worker(self, job: Path) -> tuple[int, list[str]]:
         # Its own session: Ctrl-C reaches this process alone, which then stops the workers once.
         process = subprocess.Popen(
-            [sys.executable, "-m", "crawler.worker", str(job), str(os.getpid())],
+            # -P and the path: a folder `crawler` where the user stands must not be taken for ours.
+            [sys.executable, "-P", "-m", "crawler.worker", str(job), str(os.getpid())],
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(_python_path())},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,

@@ -6,12 +6,13 @@ visit and tells it how each went. It knows nothing of Scrapy, and time is given 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urljoin, urlsplit
 
 from crawler.addresses import AddressPolicy, RefusedAddressError, host_of
 from crawler.captures import CapturePlace
+from crawler.export import KnownHost
 from crawler.frontier import Frontier, Visit
 from crawler.politeness import HostGate, ParsedRobots, RobotsRules, backoff
 from crawler.sites.sitefile import Site
@@ -44,10 +45,15 @@ class Dispatcher:
     """Hands out visits; `clock` gives wall-clock seconds."""
 
     def __init__(
-        self, site: Site, frontier: Frontier, settings: CrawlConfig, clock: Callable[[], float]
+        self,
+        site: Site,
+        frontier: Frontier,
+        settings: CrawlConfig,
+        clock: Callable[[], float],
+        known: Mapping[str, KnownHost] | None = None,
     ) -> None:
         self.site, self.frontier, self.settings = site, frontier, settings
-        self._clock = clock
+        self._clock, self._known = clock, known or {}
         self._addresses = AddressPolicy(frozenset(site.config.allow_private))
         self._hosts: dict[str, _Host] = {}
         frontier.seed((url, "start", host_of(url)) for url in site.start_urls)
@@ -87,9 +93,16 @@ class Dispatcher:
         if name not in self._hosts:
             settings = self.settings
             host = _Host(HostGate(settings.delay, settings.concurrency_per_host))
+            if (before := self._known.get(name)) is not None:
+                # Another site's crawl just asked this host: its pace is kept.
+                host.gate.last_request = before.last_request or float("-inf")
+                delay = RobotsRules(before.robots or "").parsed().crawl_delay
+                host.gate.slow_down(min(delay, settings.max_crawl_delay))
             stored = self.frontier.host(name)
             if stored is not None:
-                host.gate.last_request = stored.last_request or float("-inf")
+                host.gate.last_request = max(
+                    host.gate.last_request, stored.last_request or float("-inf")
+                )
                 fresh = self._clock() - (stored.robots_at or 0.0) < ROBOTS_MAX_AGE_SECONDS
                 if fresh and stored.robots is not None:
                     self._apply(host, RobotsRules(stored.robots))

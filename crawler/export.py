@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,7 +15,7 @@ import pyarrow as pa
 
 from crawler.frontier import Frontier
 from runtime.parts import PartFolder
-from runtime.storage import write_json
+from runtime.storage import read_json, write_json
 from runtime.streams import chunks
 from runtime.tables import Table
 from runtime.workspace import Run
@@ -33,6 +34,26 @@ ORDER BY s.record_id, s.page_kind DESC, q.url, s.position"""
 _LINKS = """
 SELECT q.url AS page_url, l.position, l.target_url, l.kind, l.anchor_text, l.trail
 FROM links l JOIN queue q ON q.id = l.page ORDER BY q.url, l.position"""
+
+
+@dataclass(frozen=True)
+class KnownHost:
+    """What a crawl leaves behind of a host: its robots.txt and when it was last asked."""
+
+    robots: str | None
+    last_request: float | None
+
+
+def known_hosts(run: Run) -> dict[str, KnownHost]:
+    """By host, what the finished crawls of the run know; the latest request counts."""
+    known: dict[str, KnownHost] = {}
+    for path in sorted(run.frontiers.glob("*.hosts.json")):
+        for row in read_json(path):
+            before = known.get(row["host"], KnownHost(None, None))
+            times = [t for t in (row["last_request"], before.last_request) if t is not None]
+            robots = before.robots if row["robots"] is None else row["robots"]
+            known[row["host"]] = KnownHost(robots, max(times, default=None))
+    return known
 
 
 def export_site(frontier: Frontier, run: Run, site: str) -> None:

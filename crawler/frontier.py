@@ -36,6 +36,7 @@ CREATE TABLE IF NOT EXISTS queue(
   attempts INTEGER NOT NULL DEFAULT 0, outcome TEXT, status INTEGER, fetched_at TEXT,
   capture_file TEXT, capture_offset INTEGER, capture_end INTEGER, opt_out TEXT, error TEXT);
 CREATE INDEX IF NOT EXISTS waiting ON queue(host, priority, id) WHERE outcome IS NULL;
+CREATE INDEX IF NOT EXISTS due ON queue(host, not_before) WHERE outcome IS NULL;
 CREATE TABLE IF NOT EXISTS sightings(
   page INTEGER NOT NULL, position INTEGER NOT NULL, record_id TEXT NOT NULL, product_id TEXT,
   product_url TEXT NOT NULL, page_kind TEXT NOT NULL, title TEXT, image_url TEXT,
@@ -181,7 +182,14 @@ class Frontier:
 
     def waiting_hosts(self) -> list[str]:
         """Hosts that have queued pages, sorted."""
-        rows = self._db.execute("SELECT DISTINCT host FROM queue WHERE outcome IS NULL ORDER BY 1")
+        # From host to host by the index: DISTINCT would walk over every queued page.
+        rows = self._db.execute(
+            "WITH RECURSIVE waiting(host) AS ("
+            " SELECT MIN(host) FROM queue WHERE outcome IS NULL UNION ALL"
+            " SELECT (SELECT MIN(host) FROM queue WHERE outcome IS NULL AND host > waiting.host)"
+            " FROM waiting WHERE waiting.host IS NOT NULL)"
+            " SELECT host FROM waiting WHERE host IS NOT NULL"
+        )
         return [host for (host,) in rows]
 
     def next_visit(self, host: str, now: float, in_flight: Sequence[int]) -> Visit | None:
@@ -200,13 +208,12 @@ class Frontier:
 
     def next_due(self, host: str, in_flight: Sequence[int]) -> float | None:
         """When the host's earliest page not in `in_flight` is due (wall clock); None without."""
-        marks = ", ".join("?" * len(in_flight))
-        (due,) = self._db.execute(
-            "SELECT MIN(not_before) FROM queue"
-            f" WHERE host = ? AND outcome IS NULL AND id NOT IN ({marks})",
-            (host, *in_flight),
-        ).fetchone()
-        return None if due is None else float(due)
+        rows = self._db.execute(
+            "SELECT id, not_before FROM queue WHERE host = ? AND outcome IS NULL"
+            " ORDER BY not_before LIMIT ?",
+            (host, len(in_flight) + 1),
+        )
+        return next((float(due) for id_, due in rows if id_ not in in_flight), None)
 
     def has_pending(self) -> bool:
         """Whether any page is queued or in flight."""
@@ -332,13 +339,6 @@ class Frontier:
         )
         return dict(rows.fetchall())
 
-    def first_error(self) -> str | None:
-        """The first page's error, for a site of which nothing could be had."""
-        row = self._db.execute(
-            "SELECT url, COALESCE(error, outcome) FROM queue WHERE outcome != 'ok' ORDER BY id"
-        ).fetchone()
-        return None if row is None else f"{row[0]}: {row[1]}"
-
     def rows(self, query: str) -> Iterator[dict[str, Any]]:
         """Rows of a query as dictionaries, streamed."""
         cursor = self._db.execute(query)
@@ -404,6 +404,6 @@ def pages_done(path: Path) -> int:
     with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as db:
         try:
             (count,) = db.execute("SELECT COUNT(*) FROM queue WHERE outcome IS NOT NULL").fetchone()
-        except sqlite3.OperationalError:
-            return 0  # its tables are being made this moment
+        except sqlite3.DatabaseError:
+            return 0  # its tables are being made this moment, or its worker will say what is wrong
     return int(count)

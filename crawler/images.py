@@ -16,6 +16,7 @@ import aiohttp
 import pyarrow as pa
 
 from crawler.addresses import AiohttpResolver, host_of
+from crawler.export import KnownHost, known_hosts
 from crawler.image_requests import FINAL_OUTCOMES, Attempt, ImageClient
 from crawler.politeness import HostGate, user_agent
 from crawler.sites.sitefile import Site
@@ -24,7 +25,6 @@ from runtime.image_index import ImageIndex
 from runtime.parts import PartFolder
 from runtime.progress import progress
 from runtime.stages import Context, Counts, StageResult, warn
-from runtime.storage import read_json
 from runtime.tables import IMAGES
 from runtime.workspace import Run, file_key
 
@@ -36,14 +36,13 @@ GIVE_UP_AFTER = 25  # connection failures in a row that end a host's turn
 
 @dataclass(frozen=True)
 class _HostWork:
-    """What the worker of one host needs; `robots` is None where crawl did not ask for it."""
+    """What the worker of one host needs; `known` is what the crawl left of it."""
 
     run: Run
     host: str
     config: Config
     allow_private: tuple[str, ...]
-    robots: str | None
-    last_request: float | None
+    known: KnownHost
 
 
 def fetch(context: Context, sites: Sequence[Site]) -> StageResult:
@@ -53,10 +52,10 @@ def fetch(context: Context, sites: Sequence[Site]) -> StageResult:
     index = ImageIndex(run)
     try:
         index.refresh(wanted_images(run, honour), f"honour_opt_outs={honour}")
-        known = _known_hosts(run, sites)
+        known = known_hosts(run)
         private = tuple(sorted({host for site in sites for host in site.config.allow_private}))
         works = [
-            _HostWork(run, host, context.config, private, *known.get(host, (None, None)))
+            _HostWork(run, host, context.config, private, known.get(host, KnownHost(None, None)))
             for host in index.hosts()
             if next(index.to_fetch(host, FINAL_OUTCOMES, context.config.fetch.max_attempts), None)
         ]
@@ -94,17 +93,6 @@ def _check_parts(images: PartFolder) -> None:
             images.discard(name)
 
 
-def _known_hosts(run: Run, sites: Sequence[Site]) -> dict[str, tuple[str | None, float | None]]:
-    """robots.txt and time of the last request, by host, as the crawl left them."""
-    known: dict[str, tuple[str | None, float | None]] = {}
-    for site in sites:
-        path = run.frontiers / f"{site.key}.hosts.json"
-        if path.is_file():
-            for host in read_json(path):
-                known[host["host"]] = (host["robots"], host["last_request"])
-    return known
-
-
 def fetch_host(work: _HostWork) -> None:
     """Fetch one host's pictures into parts of their own."""
     asyncio.run(_HostFetch(work).run())
@@ -127,7 +115,7 @@ class _HostFetch:
         gate = HostGate(
             settings.delay,
             settings.concurrency_per_host,
-            float("-inf") if self.work.last_request is None else self.work.last_request,
+            self.work.known.last_request or float("-inf"),
         )
         try:
             async with aiohttp.ClientSession(
@@ -144,7 +132,7 @@ class _HostFetch:
                 client = ImageClient(
                     session, gate, self.work.config, self.work.host, self.work.allow_private
                 )
-                client.learn_robots(self.work.robots)
+                client.learn_robots(self.work.known.robots)
                 await self._fetch_all(client, index)
         finally:
             index.close()

@@ -15,7 +15,7 @@ from scrapy.crawler import CrawlerProcess
 
 from crawler.captures import CaptureWriter
 from crawler.dispatch import Dispatcher
-from crawler.export import export_site
+from crawler.export import export_site, known_hosts
 from crawler.frontier import Frontier
 from crawler.scrapy_parts import scrapy_settings
 from crawler.sites.sitefile import load_site
@@ -45,7 +45,7 @@ def crawl_site(job: Path) -> Exit:
             max_bytes=config.crawl.warc_max_mib * 1024 * 1024,
         )
         try:
-            dispatcher = Dispatcher(site, frontier, config.crawl, time.time)
+            dispatcher = Dispatcher(site, frontier, config.crawl, time.time, known_hosts(run))
             process = CrawlerProcess(scrapy_settings(config, site))
             crawler = process.create_crawler(ListingSpider)
             process.crawl(crawler, dispatcher=dispatcher, captures=captures, clock=time.time)

@@ -45,11 +45,13 @@ class SiteConfig(_Section):
     def _names_a_host(cls, value: str) -> str:
         try:
             parts = urlsplit(value)
-            named = bool(parts.hostname) and parts.port != 0
+            named = bool(parts.hostname) and parts.port != 0 and "@" not in parts.netloc
         except ValueError:
             named = False
         if not named:
-            raise ValueError("an http(s) URL with a host, such as 'https://shop.example'")
+            raise ValueError(
+                "an http(s) URL with a host and no password, such as 'https://shop.example'"
+            )
         return value
 
     @field_validator("hosts", "allow_private")
@@ -100,10 +102,10 @@ class CleanConfig(_Section):
 
     languages: Annotated[list[str], Field(min_length=1)] = ["zh"]
     min_title_chars: Annotated[int, Field(ge=1, le=100)] | None = None
-    max_title_chars: Annotated[int, Field(ge=10, le=10_000)] = 300
+    max_title_chars: Annotated[int, Field(ge=100, le=10_000)] = 300
     min_image_side: Annotated[int, Field(ge=1, le=10_000)] = 64
     max_image_aspect: Annotated[float, Field(ge=1, le=100)] = 5.0
-    max_image_megapixels: Annotated[int, Field(ge=1, le=500)] = 64
+    max_image_megapixels: Annotated[int, Field(ge=1, le=89)] = 64
 
     @field_validator("languages")
     @classmethod
@@ -140,8 +142,8 @@ class ReleaseConfig(_Section):
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,95}$")] = "mep3m"
     shard_mib: Annotated[int, Field(ge=1, le=2048)] = 256
     row_group_rows: Annotated[int, Field(ge=1, le=100_000)] = 100
-    validation_share: Annotated[float, Field(ge=0, le=0.5)] = 0.05
-    test_share: Annotated[float, Field(ge=0, le=0.5)] = 0.05
+    validation_share: Annotated[float, Field(ge=0, le=0.4)] = 0.05
+    test_share: Annotated[float, Field(ge=0, le=0.4)] = 0.05
 
 
 class Config(_Section):

@@ -51,7 +51,7 @@ class ImageIndex:
             self._db = sqlite3.connect(f"file:{self.path}?mode=ro", uri=True)
             return
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._db = sqlite3.connect(self.path, isolation_level=None)
+        self._db = _open_or_replace(self.path)
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=NORMAL")
         self._db.executescript(_SCHEMA)
@@ -165,6 +165,19 @@ class ImageIndex:
             " GROUP BY 1 ORDER BY 1"
         )
         return dict(rows.fetchall())
+
+
+def _open_or_replace(path: Path) -> sqlite3.Connection:
+    """The index for writing; a damaged one is a cache and is made anew."""
+    db = sqlite3.connect(path, isolation_level=None)
+    try:
+        db.execute("PRAGMA quick_check").fetchall()
+    except sqlite3.DatabaseError:
+        db.close()
+        for name in (path.name, f"{path.name}-wal", f"{path.name}-shm"):
+            path.with_name(name).unlink(missing_ok=True)
+        db = sqlite3.connect(path, isolation_level=None)
+    return db
 
 
 def index_path(run: Run) -> Path:

@@ -35,11 +35,6 @@ class Context:
     pool: WorkerPool
     quiet: bool = False
 
-    @property
-    def sites(self) -> list[str]:
-        """Keys of the run's sites, sorted."""
-        return sorted(site.key for site in self.config.site)
-
 
 @dataclass(frozen=True)
 class Unit(Generic[W]):

@@ -10,14 +10,17 @@ import errno
 import hashlib
 import json
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from runtime.errors import StorageFullError, WorkspaceError
 
 TEMPORARY_SUFFIX = ".tmp"
+_TEMPORARY = re.compile(r"\..+\.\d+\.tmp")
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _READ_ONLY = {errno.EACCES, errno.EPERM, errno.EROFS}
 
@@ -102,9 +105,15 @@ def sha256_file(path: Path) -> str:
 
 
 def remove_temporaries(folder: Path) -> None:
-    """Remove what a killed process left half-written below `folder`.
+    """Remove what a killed process left half-written in a workspace.
 
-    Only the holder of the workspace lock may call this.
+    Only in the workspace's own folders, and only names that `atomic_path` gives: the folder may
+    be the user's project. Only the holder of the workspace lock may call this.
     """
-    for leftover in folder.rglob(f".*{TEMPORARY_SUFFIX}"):
-        leftover.unlink(missing_ok=True)
+    places = [
+        folder.glob(".*"),
+        *(folder.joinpath(own).rglob(".*") for own in ("runs", "releases")),
+    ]
+    for path in chain(*places):
+        if _TEMPORARY.fullmatch(path.name) and path.is_file():
+            path.unlink(missing_ok=True)

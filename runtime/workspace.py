@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from runtime.errors import WorkspaceError
+from runtime.keys import digest
 from runtime.parts import PartFolder
 from runtime.storage import explain_os_error, read_json, write_json
 from runtime.tables import (
@@ -25,12 +27,17 @@ from runtime.tables import (
     Table,
 )
 
+MAX_FILE_KEY = 100
 STAGES = ("crawl", "merge", "fetch", "clean", "map", "dedupe", "publish")
 
 
 def file_key(host: str) -> str:
-    """A host as a file name: `127.0.0.1:80` becomes `127.0.0.1_80`."""
-    return "".join(c if c.isalnum() or c in ".-" else "_" for c in host)
+    """A host as a file name, another for every host: `127.0.0.1:80` becomes `127.0.0.1%3A80`.
+
+    A page can name hosts longer than any file name; those end in a digest.
+    """
+    key = quote(host, safe="")
+    return key if len(key) <= MAX_FILE_KEY else f"{key[:MAX_FILE_KEY]}~{digest(host)}"
 
 
 @dataclass(frozen=True)
@@ -104,10 +111,21 @@ class Run:
         write_json(self.folder / "run.json", {**self.record, **changes})
 
     def finish_stage(self, stage: str, counts: Mapping[str, int]) -> None:
-        """Record a finished stage's counts."""
-        stages = {**self.record["stages"], stage: dict(counts)}
-        ordered = {name: stages[name] for name in STAGES if name in stages}
-        self.update(stages=ordered)
+        """Record a finished stage's counts; what came after it is no longer current."""
+        before = STAGES[: STAGES.index(stage)]
+        stages = {
+            name: self.record["stages"][name] for name in before if name in self.record["stages"]
+        }
+        self.update(stages={**stages, stage: dict(counts)})
+
+    def require_before(self, stage: str) -> None:
+        """Raise WorkspaceError unless every stage before this one is done."""
+        for earlier in STAGES[: STAGES.index(stage)]:
+            if earlier not in self.record["stages"]:
+                raise WorkspaceError(
+                    f"run {self.run_id}: `{stage}` expects `{earlier}` done, and it is not; "
+                    f"run `mep3m {earlier}` first, or `mep3m run` for all stages"
+                )
 
     @property
     def is_finished(self) -> bool:
@@ -187,19 +205,10 @@ class Workspace:
         pointer = self.releases / "LATEST.json"
         if not pointer.is_file():
             return None
-        return self.releases / str(read_json(pointer)["version"])
-
-    def base_release(self, run: Run) -> Path | None:
-        """The release that a run's newcomers are compared with; None before the first.
-
-        It is the current one, unless the run itself made that: a run that goes on after a kill
-        must not take its own records for published ones.
-        """
-        latest = self.latest_release()
-        if latest is None:
-            return None
-        manifest = read_json(latest / "manifest.json")
-        if manifest["run_id"] != run.run_id:
-            return latest
-        parent = manifest["parent"]
-        return self.releases / str(parent["version"]) if parent else None
+        value = read_json(pointer)
+        if not isinstance(value, dict) or not isinstance(value.get("version"), str):
+            raise WorkspaceError(
+                f"{pointer}: expected an object with a `version`, got {str(value)[:60]}; "
+                "point it at a release folder"
+            )
+        return self.releases / str(value["version"])

@@ -8,6 +8,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 from urllib.parse import urljoin
 
@@ -95,9 +96,9 @@ class ShopPage(WebPage[Any]):
 
     site: Site
 
-    @property
+    @cached_property
     def base_url(self) -> str:
-        """What relative URLs are relative to."""
+        """What relative URLs are relative to; looked up once, since pages have many links."""
         base = self.css("base::attr(href)").get()
         return urljoin(str(self.response.url), base.strip()) if base else str(self.response.url)
 

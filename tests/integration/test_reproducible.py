@@ -34,7 +34,7 @@ def recompute(folder: Path, workers: int) -> None:
     config = folder / "mep3m.toml"
     text = config.read_text()
     config.write_text(text.replace("contact", f"workers = {workers}\ncontact", 1))
-    for stage in ("merge", "clean", "map", "dedupe", "publish"):
+    for stage in ("merge", "fetch", "clean", "map", "dedupe", "publish"):
         said = mep3m(stage, "--config", config)
         assert said.status == 0, said.err
 

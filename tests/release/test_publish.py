@@ -293,11 +293,8 @@ def test_a_release_that_was_never_pointed_at_is_finished(copied: Workspace) -> N
 def test_publishing_a_run_twice_changes_nothing(copied: Workspace) -> None:
     before = files(copied.releases)
     run = copied.runs()[0]
-    assert copied.base_release(run) is None
     assert publish_run(copied, run).version == "1.0.0"
     assert files(copied.releases) == before
-    later = grow(copied, products("shop-d", 2), hours=1)
-    assert copied.base_release(later) == copied.releases / "1.0.0"
 
 
 def test_a_release_from_other_inputs_is_never_overwritten(copied: Workspace) -> None:
@@ -313,7 +310,7 @@ def test_a_published_leak_group_keeps_its_split_under_other_shares(copied: Works
         Product(f"shop-e:{n:06d}", f"项链 {n}", seed=n, group=row["leak_group"])
         for n, row in enumerate(lineage)
     ]
-    shares = {"validation_share": 0.5, "test_share": 0.5}
+    shares = {"validation_share": 0.4, "test_share": 0.4}
     release = publish_run(copied, grow(copied, newcomers, hours=1), **shares).folder
     assert release is not None
     split_of = {

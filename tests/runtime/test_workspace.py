@@ -80,29 +80,29 @@ def test_a_workspace_that_is_a_file_is_refused_and_kept(tmp_path: Path) -> None:
 
 def test_the_current_release_is_what_the_pointer_says(workspace: Workspace) -> None:
     assert workspace.latest_release() is None
-    run = workspace.new_run(NOW, [])
-    assert workspace.base_release(run) is None
-    for version, run_id, parent in (("1.0.0", "r1", None), ("1.1.0", run.run_id, "1.0.0")):
-        write_json(
-            workspace.releases / version / "manifest.json",
-            {"run_id": run_id, "parent": parent and {"version": parent}},
-        )
     write_json(workspace.releases / "LATEST.json", {"version": "1.0.0"})
     assert workspace.latest_release() == workspace.releases / "1.0.0"
-    assert workspace.base_release(run) == workspace.releases / "1.0.0"
+    for damaged in ({}, [], {"version": 1}):
+        write_json(workspace.releases / "LATEST.json", damaged)
+        with pytest.raises(WorkspaceError, match="version"):
+            workspace.latest_release()
 
 
-def test_a_run_is_never_compared_with_its_own_release(workspace: Workspace) -> None:
+def test_a_stage_expects_those_before_it(workspace: Workspace) -> None:
     run = workspace.new_run(NOW, [])
-    manifest = workspace.releases / "1.1.0" / "manifest.json"
-    write_json(workspace.releases / "LATEST.json", {"version": "1.1.0"})
-    write_json(manifest, {"run_id": run.run_id, "parent": {"version": "1.0.0"}})
-    assert workspace.base_release(run) == workspace.releases / "1.0.0"
-    write_json(manifest, {"run_id": run.run_id, "parent": None})
-    assert workspace.base_release(run) is None
+    run.require_before("crawl")
+    with pytest.raises(WorkspaceError, match="mep3m crawl"):
+        run.require_before("merge")
+    for stage in ("crawl", "merge", "fetch", "clean"):
+        run.finish_stage(stage, {"done": 1})
+    run.require_before("map")
+    run.finish_stage("merge", {"done": 2})  # what was made from the old one no longer counts
+    assert list(run.record["stages"]) == ["crawl", "merge"]
 
 
 def test_a_host_makes_a_file_name() -> None:
-    assert file_key("127.0.0.1:8080") == "127.0.0.1_8080"
-    assert file_key("[::1]:80") == "___1__80"
-    assert "/" not in file_key("a/../b")
+    hosts = ["127.0.0.1:8080", "127.0.0.1_8080", "[::1]:80", "a/../b", "a" * 300, "a" * 301]
+    keys = [file_key(host) for host in hosts]
+    assert keys[0] == "127.0.0.1%3A8080"
+    assert len(set(keys)) == len(hosts)
+    assert all("/" not in key and len(key) < 200 for key in keys)

@@ -1,0 +1,177 @@
+"""Later runs: published records stay as they are, newcomers join, opt-outs leave."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas
+import pytest
+
+from demo.scenes import render
+from tests.crawler.shop import SITE_FILE, Shop, running_shop
+from tests.integration.commands import Said, mep3m
+
+MAPPING = "path,level,id,by,when,note\n*,sub_class,3,tests,2026-11-22,\n"
+CONFIG = """
+[crawl]
+delay = 0.0
+max_attempts = 2
+
+[fetch]
+delay = 0.0
+
+[[site]]
+key = "s"
+program = "own.toml"
+base_url = "http://{host}"
+allow_private = ["{host}"]
+mapping = "mapping.csv"
+"""
+
+
+def picture(seed: int, quality: int = 92) -> bytes:
+    buffer = io.BytesIO()
+    render(seed, 200, 200).save(buffer, "JPEG", quality=quality)
+    return buffer.getvalue()
+
+
+@dataclass
+class Stall:
+    """A shop and the folder that crawls it."""
+
+    shop: Shop
+    folder: Path
+
+    def sell(self, number: int, title: str, image: bytes, **headers: str) -> None:
+        """Put a product on its page; `show` puts it on the grid."""
+        link = f'<h1>{title}</h1><img class="main" src="/i/{number}.jpg">'
+        self.shop.page(f"/p/{number}.html", link, **headers)
+        self.shop.answers[f"/i/{number}.jpg"] = (200, {"Content-Type": "image/jpeg"}, image)
+
+    def show(self, *numbers: int) -> None:
+        tiles = "".join(f'<li class="t"><a href="/p/{n}.html">x</a></li>' for n in numbers)
+        self.shop.page("/", tiles)
+
+    def say(self, command: str, *options: str) -> Said:
+        return mep3m(command, "--config", self.folder / "mep3m.toml", *options)
+
+    def run(self) -> dict[str, int]:
+        said = self.say("run", "--json")
+        assert said.status == 0, said.err
+        assert self.say("verify").status == 0
+        fates: dict[str, int] = said.json["fates"]
+        assert sum(fates.values()) == said.json["sightings"]
+        return fates
+
+    def published(self) -> dict[str, str]:
+        version = json.loads((self.folder / "releases" / "LATEST.json").read_text())["version"]
+        frame = pandas.read_parquet(self.folder / "releases" / version / "data")
+        return dict(zip(frame["record_id"], frame["title"], strict=True))
+
+
+@pytest.fixture
+def stall(tmp_path: Path) -> Iterator[Stall]:
+    with running_shop() as shop:
+        (tmp_path / "own.toml").write_text(SITE_FILE)
+        (tmp_path / "mapping.csv").write_text(MAPPING)
+        (tmp_path / "mep3m.toml").write_text(CONFIG.format(host=shop.host))
+        stall = Stall(shop, tmp_path)
+        stall.sell(1, "青瓷茶杯手工釉下彩 200ml", picture(1))
+        stall.sell(2, "不锈钢保温壶大容量 1.5L", picture(2))
+        stall.sell(3, "不锈钢保温壶大容量 1.5L 包邮", picture(2, quality=60))
+        stall.show(1, 2, 3)
+        yield stall
+
+
+def test_records_join_stay_and_leave(stall: Stall) -> None:
+    fates = stall.run()
+    assert (fates["published"], fates["duplicate"]) == (2, 1)
+    first = stall.published()
+    assert set(first) == {"s:1", "s:2"}
+    # Another title, a copy of a published record, a newcomer, and an opt-out with a copy of it.
+    stall.sell(1, "新标题青瓷茶杯", picture(1))
+    stall.sell(2, "不锈钢保温壶大容量 1.5L", picture(2), X_Robots_Tag="noai")
+    stall.sell(4, "青瓷茶杯手工釉下彩 200ml 特惠", picture(1, quality=70))
+    stall.sell(5, "竹编收纳篮家用加厚 38cm", picture(5))
+    stall.show(1, 2, 3, 4, 5)
+    fates = stall.run()
+    # The duplicate of the record that opted out takes its place; nothing points to what is gone.
+    assert stall.published() == {
+        "s:1": first["s:1"],
+        "s:3": "不锈钢保温壶大容量 1.5L 包邮",
+        "s:5": "竹编收纳篮家用加厚 38cm",
+    }
+    assert (fates["published"], fates["duplicate"], fates["removed"]) == (3, 1, 1)
+    told = stall.say("audit", "s:4")
+    assert "duplicate" in told.out
+    assert "s:1" in told.out
+    assert stall.say("run").status == 10
+
+
+def test_stages_repeated_on_a_finished_run_agree_on_what_is_published(stall: Stall) -> None:
+    stall.run()
+    config = stall.folder / "mep3m.toml"
+    # Stricter titles would drop s:2; its duplicate must not be published beside it.
+    config.write_text(config.read_text() + "\n[clean]\nmin_title_chars = 17\n")
+    for stage in ("clean", "map", "dedupe"):
+        assert stall.say(stage).status == 0
+    assert stall.say("publish").status == 10
+    assert set(stall.published()) == {"s:1", "s:2"}
+    (run,) = (stall.folder / "runs").iterdir()
+    assert json.loads((run / "run.json").read_text())["status"] == "published"
+
+
+def test_stages_out_of_order_are_refused_and_lose_nothing(stall: Stall) -> None:
+    assert stall.say("crawl").status == 0
+    for stage, missing in (("publish", "merge"), ("clean", "merge"), ("fetch", "merge")):
+        said = stall.say(stage)
+        assert said.status == 2
+        assert f"mep3m {missing}" in said.err
+    asked = len(stall.shop.asked)
+    assert stall.run()["published"] == 2
+    assert not [path for path in stall.shop.paths()[asked:] if path.startswith("/p/")]
+
+
+def test_a_run_that_published_before_it_could_say_so_is_done(stall: Stall) -> None:
+    stall.run()
+    (run,) = (stall.folder / "runs").iterdir()
+    record = json.loads((run / "run.json").read_text())
+    del record["release"]
+    (run / "run.json").write_text(json.dumps({**record, "status": "running"}))
+    asked = len(stall.shop.asked)
+    said = stall.say("run", "--json")
+    assert (said.status, said.json["release"]) == (0, "1.0.0")
+    assert len(stall.shop.asked) == asked
+
+
+def test_a_site_taken_out_of_an_unfinished_run_is_named(stall: Stall) -> None:
+    assert stall.say("crawl").status == 0
+    config = stall.folder / "mep3m.toml"
+    config.write_text(config.read_text().replace('key = "s"', 'key = "other"'))
+    said = stall.say("run")
+    assert said.status == 2
+    assert "[[site]] s:" in said.err
+
+
+def test_a_site_file_that_finds_no_product_fails_the_site(stall: Stall) -> None:
+    text = SITE_FILE.replace('tile = ".t"', 'tile = ".gone"').replace('".t a"', '".gone a"')
+    (stall.folder / "own.toml").write_text(text)
+    said = stall.say("run")
+    assert said.status == 30
+    assert "own.toml" in said.err
+
+
+def test_long_host_names_and_a_users_own_files_do_no_harm(stall: Stall) -> None:
+    mine = stall.folder / "mine"
+    mine.mkdir()
+    (mine / ".notes.tmp").write_text("mine")
+    (mine / ".notes.7.tmp").write_text("mine")
+    host = ".".join(["a" * 60] * 4) + ".invalid"
+    stall.shop.page("/p/9.html", f'<h1>玻璃花瓶北欧风</h1><img class="main" src="http://{host}/x">')
+    stall.show(1, 9)
+    assert stall.run()["rejected"] == 1
+    assert len(list(mine.iterdir())) == 2
