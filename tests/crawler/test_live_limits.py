@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from crawler.crawl import crawl, host_groups, load_sites
+from crawler.export import KnownHost
 from crawler.images import _HostWork, _write_part, fetch
 from crawler.merge import merge
 from runtime.config import parse_config
@@ -249,7 +250,7 @@ def test_hosts_whose_names_begin_alike_share_no_part_names(tmp_path: Path) -> No
     run = workspace.new_run(datetime(2026, 1, 1, tzinfo=UTC), [])
     row = {"image_url": "u", "attempt": 1, "outcome": "timeout", "fetched_at": datetime.now(UTC)}
     for host in ("cdn-eu", "cdn", "cdn", "cdn-eu"):
-        work = _HostWork(run, host, parse_config({}), (), None, None)
+        work = _HostWork(run, host, parse_config({}), (), KnownHost(None, None))
         _write_part(work, [row])
     assert run.images.names() == ["cdn-00000", "cdn-00001", "cdn-eu-00000", "cdn-eu-00001"]
 
