@@ -109,8 +109,9 @@ def ledger(run: Run) -> Ledger:
 def _add_part(account: Ledger, run: Run, part: str) -> None:
     records = run.listings.read(part, ["record_id"])["record_id"].to_pandas()
     judged = _frame(read_part(run, part))
-    for rule, count in judged.groupby(["stage", "rule", "verdict"]).size().items():
-        account.rules[rule] += int(count)
+    counted = judged.groupby(["stage", "rule", "verdict"]).size().reset_index(name="count")
+    for stage, rule, verdict, count in counted.itertuples(index=False):
+        account.rules[stage, rule, verdict] += int(count)
     decided = deciding(judged)
     account.fates.update(decided["verdict"])
     account.fates.update(judged.loc[judged["verdict"] == "merged", "verdict"])
