@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -19,6 +19,11 @@ from runtime.console import Outcome, guarded, table
 from runtime.errors import ConfigError, MepError, VerificationError, WorkspaceError
 from runtime.exits import Exit, combine
 from runtime.version import VERSION
+
+if TYPE_CHECKING:  # imported where it is used: a command loads only what it needs
+    from crawler.sites.sitefile import Site
+    from runtime.stages import Context
+    from runtime.workspace import Run, Workspace
 
 STAGE_HELP = {
     "crawl": "Crawl every site: pages to captures, sightings and links.",
@@ -158,7 +163,7 @@ def run_stages(
                 warn(f"last_run.json was not written ({problem})")  # the first error is told
 
 
-def _has_published(workspace: Any, run: Any) -> bool:
+def _has_published(workspace: Workspace, run: Run) -> bool:
     """Whether an unfinished run made the current release; then it is finished here."""
     from release.manifest import read_manifest
 
@@ -169,7 +174,7 @@ def _has_published(workspace: Any, run: Any) -> bool:
     return True
 
 
-def _unfinished_run(workspace: Any, sites: set[str]) -> Any:
+def _unfinished_run(workspace: Workspace, sites: set[str]) -> Run | None:
     """The run to go on with; ConfigError when the configuration lost one of its sites."""
     run = workspace.unfinished_run()
     if run is not None:
@@ -183,7 +188,7 @@ def _unfinished_run(workspace: Any, sites: set[str]) -> Any:
     return run
 
 
-def _run_in_order(context: Any, sites: Any, stages: Sequence[str]) -> Outcome:
+def _run_in_order(context: Context, sites: Sequence[Site], stages: Sequence[str]) -> Outcome:
     """The stages, one after the other, and what they add up to."""
     from cleaning.dedupe import dedupe
     from cleaning.stage import clean
@@ -232,7 +237,7 @@ def _run_in_order(context: Any, sites: Any, stages: Sequence[str]) -> Outcome:
     return Outcome(combine(statuses), _summary(context, values), values)
 
 
-def _summary(context: Any, values: dict[str, Any]) -> str:
+def _summary(context: Context, values: dict[str, Any]) -> str:
     fates = values["fates"]
     told = ", ".join(f"{count} {fate}" for fate, count in fates.items()) or "no fates yet"
     lines = [f"run {values['run_id']}: {values['sightings']} sightings = {told}"]
@@ -306,7 +311,7 @@ def verify(release: str | None, config_path: Path, quiet: bool) -> Outcome:
 
 def _release_to_verify(
     release: str | None, config: Config | None, config_folder: Path
-) -> tuple[Path, Any]:
+) -> tuple[Path, Workspace | None]:
     """The release's folder, and the workspace around it where there is one."""
     from runtime.workspace import Workspace
 

@@ -45,7 +45,8 @@ CREATE TABLE IF NOT EXISTS links(
   page INTEGER NOT NULL, position INTEGER NOT NULL, target_url TEXT NOT NULL, kind TEXT NOT NULL,
   anchor_text TEXT, trail TEXT NOT NULL, PRIMARY KEY(page, position)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS chain_products(
-  chain INTEGER NOT NULL, product TEXT NOT NULL, PRIMARY KEY(chain, product)) WITHOUT ROWID;
+  chain INTEGER NOT NULL, product TEXT NOT NULL, page INTEGER NOT NULL,
+  PRIMARY KEY(chain, product)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS hosts(
   host TEXT PRIMARY KEY, robots TEXT, robots_status INTEGER, robots_at REAL,
   capture_file TEXT, capture_end INTEGER, last_request REAL);
@@ -162,6 +163,7 @@ class Frontier:
                 lost = "SELECT id FROM queue WHERE capture_file = ? AND capture_end > ?"
                 db.execute(f"DELETE FROM sightings WHERE page IN ({lost})", (name, size))
                 db.execute(f"DELETE FROM links WHERE page IN ({lost})", (name, size))
+                db.execute(f"DELETE FROM chain_products WHERE page IN ({lost})", (name, size))
                 db.execute(
                     "UPDATE queue SET outcome = NULL, capture_file = NULL"
                     " WHERE capture_file = ? AND capture_end > ?",
@@ -194,9 +196,10 @@ class Frontier:
 
     def next_visit(self, host: str, now: float, in_flight: Sequence[int]) -> Visit | None:
         """The host's first page that is due and not in `in_flight`; `now` is wall-clock time."""
+        # Left to choose, SQLite takes the index on not_before and sorts the whole queue.
         rows = self._db.execute(
             "SELECT id, url, kind, host, attempts, chain, page_no, depth, redirects, stale FROM"
-            " queue WHERE host = ? AND outcome IS NULL AND not_before <= ?"
+            " queue INDEXED BY waiting WHERE host = ? AND outcome IS NULL AND not_before <= ?"
             " ORDER BY priority, id LIMIT ?",
             (host, now, len(in_flight) + 1),
         )
@@ -288,7 +291,8 @@ class Frontier:
         if visit.kind in ("start", "category", "next"):
             for product in sorted(products):
                 new += db.execute(
-                    "INSERT OR IGNORE INTO chain_products VALUES (?, ?)", (chain, product)
+                    "INSERT OR IGNORE INTO chain_products VALUES (?, ?, ?)",
+                    (chain, product, visit.id),
                 ).rowcount
         return visit.stale + 1 if visit.kind == "next" and not new else 0
 

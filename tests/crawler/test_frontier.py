@@ -109,7 +109,26 @@ def test_a_page_whose_capture_is_lost_is_queued_again(tmp_path: Path) -> None:
     again = Frontier(tmp_path / "s.sqlite", captures, "s")
     assert again.has_pending()
     assert not list(again.rows("SELECT * FROM sightings"))
+    assert not list(again.rows("SELECT * FROM chain_products"))  # or it would count as stale
     again.close()
+
+
+def test_no_query_of_the_crawl_walks_over_the_queue(frontier: Frontier) -> None:
+    """Each step looks at a handful of rows, however many are queued; steps are SQLite's own."""
+    frontier.seed((f"http://s/{n}", "category", "s") for n in range(20_000))
+    steps = 0
+
+    def count() -> int:
+        nonlocal steps
+        steps += 1
+        return 0
+
+    frontier._db.set_progress_handler(count, 100)
+    assert frontier.waiting_hosts() == ["s"]
+    assert frontier.next_visit("s", time.time(), (1, 2)) is not None
+    assert frontier.next_due("s", (1, 2)) == 0.0
+    assert frontier.has_pending()
+    assert steps < 20  # 2,000 instructions; a walk over the queue takes more than 100,000
 
 
 _WRITER = """
