@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from crawler.frontier import pages_done
+from crawler.frontier_file import pages_done
 from crawler.sites.sitefile import Site, load_site
 from runtime.config import Config
 from runtime.errors import ConfigError, SiteError, StopRequested, WorkerFailedError

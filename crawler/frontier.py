@@ -1,72 +1,48 @@
-"""The frontier: one site's queue and what its pages gave, in one SQLite file.
+"""The frontier: one site's queue and what its pages gave.
 
 A page's sightings, links, new requests and its "done" are one transaction, after its capture was
 handed to the operating system. What was in flight at a kill is still queued, because only the
-commit takes a page off the queue.
+commit takes a page off the queue. Only the batch whose turn it is lies in memory.
 """
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 import sqlite3
-import time
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
-from dataclasses import dataclass
-from errno import ENOSPC
+from collections import deque
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from crawler.captures import CapturePlace, repair
+from crawler.captures import CapturePlace
+from crawler.discovery import Visit, requests, stand
+from crawler.frontier_file import FrontierFile
 from crawler.sites.pages import Link, PageReading, Sighting
-from runtime.errors import LockedError, SiteError
-from runtime.storage import explain_os_error
+from crawler.traps import shape
+from crawler.waves import PRODUCT_WAVE, Bounds, begin_batch
 
-# Listing pages before products, so that a cut-off crawl knows the shop's extent.
-PRIORITY = {"sitemap": 0, "start": 1, "category": 1, "next": 1, "product": 2}
-LOCK_PATIENCE_SECONDS = 20.0
+__all__ = ["Bounds", "Frontier", "HostState", "Visit"]
 
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS queue(
-  id INTEGER PRIMARY KEY, url TEXT NOT NULL UNIQUE, kind TEXT NOT NULL, host TEXT NOT NULL,
-  priority INTEGER NOT NULL, chain INTEGER, page_no INTEGER NOT NULL, depth INTEGER NOT NULL,
-  redirects INTEGER NOT NULL, stale INTEGER NOT NULL, not_before REAL NOT NULL DEFAULT 0,
-  attempts INTEGER NOT NULL DEFAULT 0, outcome TEXT, status INTEGER, fetched_at TEXT,
-  capture_file TEXT, capture_offset INTEGER, capture_end INTEGER, opt_out TEXT, error TEXT);
-CREATE INDEX IF NOT EXISTS waiting ON queue(host, priority, id) WHERE outcome IS NULL;
-CREATE INDEX IF NOT EXISTS due ON queue(host, not_before) WHERE outcome IS NULL;
-CREATE TABLE IF NOT EXISTS sightings(
-  page INTEGER NOT NULL, position INTEGER NOT NULL, record_id TEXT NOT NULL, product_id TEXT,
-  product_url TEXT NOT NULL, page_kind TEXT NOT NULL, title TEXT, image_url TEXT,
-  category_path TEXT, extracted_by TEXT NOT NULL, PRIMARY KEY(page, position)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS links(
-  page INTEGER NOT NULL, position INTEGER NOT NULL, target_url TEXT NOT NULL, kind TEXT NOT NULL,
-  anchor_text TEXT, trail TEXT NOT NULL, PRIMARY KEY(page, position)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS chain_products(
-  chain INTEGER NOT NULL, product TEXT NOT NULL, page INTEGER NOT NULL,
-  PRIMARY KEY(chain, product)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS hosts(
-  host TEXT PRIMARY KEY, robots TEXT, robots_status INTEGER, robots_at REAL,
-  capture_file TEXT, capture_end INTEGER, last_request REAL);
+_INSERT = """
+INSERT INTO queue(url, kind, host, wave, parent, position, chain, page_no, depth, redirects, stale,
+ repeats, barren, family, outcome, error)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT(url) DO UPDATE SET kind = excluded.kind, wave = excluded.wave,
+ parent = excluded.parent, position = excluded.position, chain = excluded.chain,
+ page_no = excluded.page_no, depth = excluded.depth, redirects = excluded.redirects,
+ stale = excluded.stale, repeats = excluded.repeats, barren = excluded.barren,
+ family = excluded.family, outcome = excluded.outcome, error = excluded.error
+WHERE queue.rank IS NULL AND (
+ (queue.outcome IS NULL AND excluded.outcome IS NULL
+  AND (excluded.wave, excluded.parent, excluded.position)
+      < (queue.wave, queue.parent, queue.position))
+ OR (queue.outcome = 'capped' AND excluded.outcome IS NULL))
 """
-
-
-@dataclass(frozen=True)
-class Visit:
-    """One URL to be requested; `attempt` counts from 1."""
-
-    id: int
-    url: str
-    kind: str
-    host: str
-    attempt: int
-    chain: int | None
-    page_no: int
-    depth: int
-    redirects: int
-    stale: int
+_VISITS = """
+SELECT id, url, kind, host, attempts + 1, rank, wave, chain, page_no, depth, redirects, stale,
+       repeats, barren, family, not_before
+FROM queue WHERE outcome IS NULL AND rank >= ? ORDER BY rank"""
 
 
 @dataclass(frozen=True)
@@ -80,166 +56,193 @@ class HostState:
     last_request: float | None
 
 
-@dataclass(frozen=True)
-class Bounds:
-    """How far a crawl goes."""
-
-    max_depth: int
-    max_pages_per_category: int
-    max_redirects: int
-    stale_pages: int
-
-
 class Frontier:
-    """Exclusive access to one site's frontier file."""
+    """Exclusive access to one site's frontier; `bounds` say how far the crawl goes."""
 
-    def __init__(self, path: Path, captures: Path, site: str) -> None:
-        self.path = path
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._lock = os.open(path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC)
-        except OSError as error:
-            raise explain_os_error(error, path) from error
-        self._acquire()
-        try:
-            self._db = sqlite3.connect(path, isolation_level=None)
-            self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.execute("PRAGMA synchronous=NORMAL")
-            self._db.executescript(_SCHEMA)
-            self._forget_lost_captures(captures, site)
-        except sqlite3.DatabaseError as error:
-            raise SiteError(
-                f"site {site}: expected a frontier in {path}, got {error}; "
-                "remove the file to crawl the site again"
-            ) from error
+    def __init__(
+        self,
+        path: Path,
+        captures: Path,
+        site: str,
+        bounds: Bounds = Bounds(),  # noqa: B008
+    ) -> None:
+        self._file = FrontierFile(path, captures, site)
+        self._db, self._bounds = self._file.db, bounds
+        self._ready: dict[str, deque[Visit]] = {}
+        self._deferred: dict[str, list[tuple[float, int, Visit]]] = {}
+        self._fresh: set[int] = set()  # of the batch, not closed and never put off
+        self._late: set[int] = set()  # put off for another try
+        row = self._db.execute("SELECT value FROM meta WHERE name = 'seconds'").fetchone()
+        self._seconds = 0.0 if row is None else float(row[0])
+        self._tick: float | None = None
+        (last,) = self._db.execute("SELECT MAX(rank) FROM queue").fetchone()
+        self._next_rank = 1 if last is None else last + 1
+        self._load(0)
 
-    def _acquire(self) -> None:
-        """A killed run's worker may live for a moment longer; wait for its lock to go."""
-        deadline = time.monotonic() + LOCK_PATIENCE_SECONDS
-        while True:
-            try:
-                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                return
-            except BlockingIOError:
-                if time.monotonic() > deadline:
-                    raise LockedError(
-                        f"frontier {self.path} is in use: expected it free; stop the other crawl"
-                    ) from None
-                time.sleep(0.1)
+    @property
+    def path(self) -> Path:
+        """The frontier's file."""
+        return self._file.path
 
     def close(self) -> None:
-        """Release the file, its write-ahead log folded in."""
-        self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        self._db.close()
-        os.close(self._lock)
+        """Release the file."""
+        self._file.close()
 
-    @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        try:
-            self._db.execute("BEGIN IMMEDIATE")
-            yield self._db
-            self._db.execute("COMMIT")
-        except BaseException as error:
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
-            if isinstance(error, sqlite3.OperationalError) and (
-                error.sqlite_errorcode == sqlite3.SQLITE_FULL
-            ):
-                raise explain_os_error(OSError(ENOSPC, str(error)), self.path) from error
-            raise
+    def _load(self, first_rank: int) -> None:
+        for *values, not_before in self._db.execute(_VISITS, (first_rank,)).fetchall():
+            visit = Visit(*values)
+            if visit.attempt > 1:
+                self._put_off(visit, not_before)
+            else:
+                self._fresh.add(visit.id)
+                self._ready.setdefault(visit.host, deque()).append(visit)
 
-    def _forget_lost_captures(self, captures: Path, site: str) -> None:
-        """After a power failure: pages whose capture did not reach the disk are queued again."""
-        ends = self._db.execute(
-            "SELECT capture_file, MAX(capture_end) FROM"
-            " (SELECT capture_file, capture_end FROM queue"
-            " UNION ALL SELECT capture_file, capture_end FROM hosts)"
-            " WHERE capture_file IS NOT NULL GROUP BY capture_file"
-        ).fetchall()
-        for name in repair(captures, site, ends):
-            path = captures / name
-            size = path.stat().st_size if path.is_file() else 0
-            with self._transaction() as db:
-                lost = "SELECT id FROM queue WHERE capture_file = ? AND capture_end > ?"
-                db.execute(f"DELETE FROM sightings WHERE page IN ({lost})", (name, size))
-                db.execute(f"DELETE FROM links WHERE page IN ({lost})", (name, size))
-                db.execute(f"DELETE FROM chain_products WHERE page IN ({lost})", (name, size))
-                db.execute(
-                    "UPDATE queue SET outcome = NULL, capture_file = NULL"
-                    " WHERE capture_file = ? AND capture_end > ?",
-                    (name, size),
-                )
-                db.execute(
-                    "DELETE FROM hosts WHERE capture_file = ? AND capture_end > ?", (name, size)
-                )
+    def _put_off(self, visit: Visit, until: float) -> None:
+        self._late.add(visit.id)
+        self._deferred.setdefault(visit.host, []).append((until, visit.rank, visit))
+
+    def _advance(self) -> None:
+        """Begin the next batch when it is time.
+
+        Pages that wait for another try hold it up only where a cap on products has to count them.
+        """
+        while not self._fresh and not (self._late and self._bounds.max_products is not None):
+            first = self._next_rank
+            with self._file.transaction() as db:
+                end = begin_batch(db, self._bounds, first)
+            if end == first:
+                return
+            self._next_rank = end
+            self._load(first)
 
     def seed(self, urls: Iterable[tuple[str, str, str]]) -> None:
-        """Queue (url, kind, host) triples that are not known yet."""
-        with self._transaction() as db:
-            db.executemany(
-                "INSERT OR IGNORE INTO queue(url, kind, host, priority, page_no, depth, redirects,"
-                " stale) VALUES (?, ?, ?, ?, 0, 0, 0, 0)",
-                [(url, kind, host, PRIORITY[kind]) for url, kind, host in urls],
-            )
+        """Queue (url, kind, host) triples that are not known yet, in their order."""
+        with self._file.transaction() as db:
+            (base,) = db.execute("SELECT COUNT(*) FROM queue WHERE parent = 0").fetchone()
+            for position, (url, kind, host) in enumerate(urls, start=base):
+                wave = PRODUCT_WAVE if kind == "product" else 0
+                family = None if kind in ("product", "sitemap") else f"shape:{shape(url)}"
+                db.execute(
+                    _INSERT,
+                    (
+                        url,
+                        kind,
+                        host,
+                        wave,
+                        0,
+                        position,
+                        None,
+                        0,
+                        0,
+                        0,
+                        0,
+                        0,
+                        0,
+                        family,
+                        None,
+                        None,
+                    ),
+                )
+                if kind == "product":
+                    db.execute(
+                        "INSERT OR IGNORE INTO products VALUES (?, ?, 0, ?)", (url, wave, position)
+                    )
 
     def waiting_hosts(self) -> list[str]:
         """Hosts that have queued pages, sorted."""
-        # From host to host by the index: DISTINCT would walk over every queued page.
-        rows = self._db.execute(
-            "WITH RECURSIVE waiting(host) AS ("
-            " SELECT MIN(host) FROM queue WHERE outcome IS NULL UNION ALL"
-            " SELECT (SELECT MIN(host) FROM queue WHERE outcome IS NULL AND host > waiting.host)"
-            " FROM waiting WHERE waiting.host IS NOT NULL)"
-            " SELECT host FROM waiting WHERE host IS NOT NULL"
-        )
-        return [host for (host,) in rows]
+        self._advance()
+        for host, queue in list(self._ready.items()):
+            while queue and queue[0].id not in self._fresh:
+                queue.popleft()
+            if not queue:
+                del self._ready[host]
+        return sorted(self._ready.keys() | {h for h, heap in self._deferred.items() if heap})
 
-    def next_visit(self, host: str, now: float, in_flight: Sequence[int]) -> Visit | None:
+    def next_visit(self, host: str, now: float, in_flight: Collection[int]) -> Visit | None:
         """The host's first page that is due and not in `in_flight`; `now` is wall-clock time."""
-        # Left to choose, SQLite takes the index on not_before and sorts the whole queue.
-        rows = self._db.execute(
-            "SELECT id, url, kind, host, attempts, chain, page_no, depth, redirects, stale FROM"
-            " queue INDEXED BY waiting WHERE host = ? AND outcome IS NULL AND not_before <= ?"
-            " ORDER BY priority, id LIMIT ?",
-            (host, now, len(in_flight) + 1),
-        )
-        for row in rows:
-            if row[0] not in in_flight:
-                id_, url, kind, host, attempts, *rest = row
-                return Visit(id_, url, kind, host, attempts + 1, *rest)
+        self._advance()
+        if self._is_time_up(now):
+            self._close_rest(host, in_flight)
+            return None
+        for at, _, visit in sorted(self._deferred.get(host, ())):
+            if at <= now and visit.id not in in_flight:
+                return visit
+        for visit in self._ready.get(host, ()):
+            if visit.id in self._fresh and visit.id not in in_flight:
+                return visit
         return None
 
-    def next_due(self, host: str, in_flight: Sequence[int]) -> float | None:
+    def next_due(self, host: str, in_flight: Collection[int]) -> float | None:
         """When the host's earliest page not in `in_flight` is due (wall clock); None without."""
-        rows = self._db.execute(
-            "SELECT id, not_before FROM queue WHERE host = ? AND outcome IS NULL"
-            " ORDER BY not_before LIMIT ?",
-            (host, len(in_flight) + 1),
-        )
-        return next((float(due) for id_, due in rows if id_ not in in_flight), None)
+        for visit in self._ready.get(host, ()):
+            if visit.id in self._fresh and visit.id not in in_flight:
+                return 0.0
+        waiting = (at for at, _, v in self._deferred.get(host, ()) if v.id not in in_flight)
+        return min(waiting, default=None)
 
     def has_pending(self) -> bool:
         """Whether any page is queued or in flight."""
-        row = self._db.execute("SELECT 1 FROM queue WHERE outcome IS NULL LIMIT 1").fetchone()
-        return row is not None
+        if not (self._fresh or self._late):
+            self._advance()
+        return bool(self._fresh or self._late)
+
+    def _is_time_up(self, now: float) -> bool:
+        """Whether the crawl of the site, its interruptions left out, took all its time."""
+        if self._bounds.max_hours is None:
+            return False
+        self._seconds += 0.0 if self._tick is None else max(0.0, now - self._tick)
+        self._tick = now
+        return self._seconds >= self._bounds.max_hours * 3600
+
+    def _close_rest(self, host: str, in_flight: Collection[int]) -> None:
+        """The time is up: what was not asked for yet never will be."""
+        words = f"max_hours = {self._bounds.max_hours:g}"
+        rest = [v for v in self._ready.get(host, ()) if v.id in self._fresh]
+        rest += [visit for _, _, visit in self._deferred.get(host, ())]
+        with self._file.transaction() as db:
+            db.execute(
+                "UPDATE queue SET outcome = 'capped', error = ?"
+                " WHERE rank IS NULL AND outcome IS NULL",
+                (words,),
+            )
+            for visit in rest:
+                if visit.id not in in_flight:
+                    db.execute(
+                        "UPDATE queue SET outcome = 'capped', error = ? WHERE id = ?",
+                        (words, visit.id),
+                    )
+        for visit in rest:
+            if visit.id not in in_flight:
+                self._forget(visit)
+
+    def _forget(self, visit: Visit) -> None:
+        """The page is closed; it is not in memory any more."""
+        self._fresh.discard(visit.id)
+        if visit.id in self._late:
+            self._late.remove(visit.id)
+            heap = self._deferred[visit.host]
+            heap[:] = [entry for entry in heap if entry[2].id != visit.id]
 
     def defer(self, visit: Visit, until: float, error: str) -> None:
         """Try the page again at `until`."""
-        with self._transaction() as db:
+        with self._file.transaction() as db:
             db.execute(
                 "UPDATE queue SET attempts = ?, not_before = ?, error = ? WHERE id = ?",
                 (visit.attempt, until, error, visit.id),
             )
+        self._forget(visit)
+        self._put_off(replace(visit, attempt=visit.attempt + 1), until)
 
     def finish(
         self, visit: Visit, outcome: str, error: str | None, *, attempted: bool = True
     ) -> None:
         """Close a page that gave nothing; `attempted` is false where no request was made."""
-        with self._transaction() as db:
+        with self._file.transaction() as db:
             db.execute(
                 "UPDATE queue SET outcome = ?, error = ?, attempts = ? WHERE id = ?",
                 (outcome, error, visit.attempt - (not attempted), visit.id),
             )
+        self._forget(visit)
 
     def commit_page(
         self,
@@ -249,52 +252,38 @@ class Frontier:
         fetched_at: str,
         capture: CapturePlace,
         reading: PageReading,
-        bounds: Bounds,
-        hosts: Sequence[str],
         error: str | None = None,
+        *,
+        follow: bool = True,
     ) -> None:
-        """Everything one page gave, in one transaction.
+        """Everything one page gave, in one transaction; `fetched_at` is the WARC-Date.
 
-        `hosts` are those of the reading's links, in order; `fetched_at` is the WARC-Date.
+        Without `follow` its links are stored and not queued.
         """
-        with self._transaction() as db:
-            chain = visit.chain if visit.chain is not None else visit.id
-            stale = self._stale(db, visit, chain, reading)
-            ended = stale >= bounds.stale_pages
-            if ended:
-                error = f"no new products on {stale} pages in a row: not followed further"
-            _insert_sightings(db, visit.id, reading.sightings)
+        with self._file.transaction() as db:
+            standing = stand(db, visit, reading, self._bounds)
+            notes = [note for note in (error, *reading.notes, standing.ended) if note]
+            sightings = [s for s in reading.sightings if s.product_url not in standing.left_out]
+            if standing.left_out:
+                notes.append(
+                    f"max_products_per_category = {self._bounds.max_products_per_category}: "
+                    f"{len(standing.left_out)} products not taken"
+                )
+            _insert_sightings(db, visit.id, sightings)
             _insert_links(db, visit.id, reading.links)
-            db.executemany(
-                "INSERT OR IGNORE INTO queue(url, kind, host, priority, chain, page_no, depth,"
-                " redirects, stale) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                _requests(visit, chain, stale, reading.links, bounds, hosts, ended),
-            )
+            if follow:
+                db.executemany(_INSERT, requests(visit, standing, reading.links, self._bounds))
             db.execute(
                 "UPDATE queue SET outcome = ?, status = ?, fetched_at = ?, capture_file = ?,"
-                " capture_offset = ?, capture_end = ?, attempts = ?, opt_out = ?, error = ?"
-                " WHERE id = ?",
+                " capture_offset = ?, capture_end = ?, attempts = ?, opt_out = ?, error = ?,"
+                " fruitful = ? WHERE id = ?",
                 (outcome, status, fetched_at, capture.file, capture.offset,
-                 capture.offset + capture.length, visit.attempt, reading.opt_out, error, visit.id),
+                 capture.offset + capture.length, visit.attempt, reading.opt_out,
+                 "; ".join(notes) or None, standing.fruitful, visit.id),
             )  # fmt: skip
-
-    def _stale(self, db: sqlite3.Connection, visit: Visit, chain: int, reading: PageReading) -> int:
-        """How many pages of the chain in a row, this one included, showed nothing new.
-
-        Counted within the chain of one category, so that it does not depend on what other
-        categories had shown by then.
-        """
-        products = {sighting.record_id for sighting in reading.sightings} or {
-            link.target_url for link in reading.links if link.kind == "product"
-        }
-        new = 0
-        if visit.kind in ("start", "category", "next"):
-            for product in sorted(products):
-                new += db.execute(
-                    "INSERT OR IGNORE INTO chain_products VALUES (?, ?, ?)",
-                    (chain, product, visit.id),
-                ).rowcount
-        return visit.stale + 1 if visit.kind == "next" and not new else 0
+            if self._bounds.max_hours is not None:
+                db.execute("INSERT OR REPLACE INTO meta VALUES ('seconds', ?)", (self._seconds,))
+        self._forget(visit)
 
     def host(self, host: str) -> HostState | None:
         """What is stored of a host."""
@@ -320,7 +309,7 @@ class Frontier:
         capture: CapturePlace | None,
     ) -> None:
         """Keep a host's robots.txt, and the capture it came from."""
-        with self._transaction() as db:
+        with self._file.transaction() as db:
             db.execute(
                 "INSERT OR REPLACE INTO hosts VALUES (?, ?, ?, ?, ?, ?, ?)",
                 (host, text, status, at, capture and capture.file,
@@ -329,7 +318,7 @@ class Frontier:
 
     def save_last_request(self, host: str, at: float) -> None:
         """Remember when the host was last asked, for whoever asks it next."""
-        with self._transaction() as db:
+        with self._file.transaction() as db:
             db.execute(
                 "INSERT INTO hosts(host, last_request) VALUES (?, ?)"
                 " ON CONFLICT(host) DO UPDATE SET last_request = excluded.last_request",
@@ -345,10 +334,7 @@ class Frontier:
 
     def rows(self, query: str) -> Iterator[dict[str, Any]]:
         """Rows of a query as dictionaries, streamed."""
-        cursor = self._db.execute(query)
-        names = [column[0] for column in cursor.description]
-        for row in cursor:
-            yield dict(zip(names, row, strict=True))
+        return self._file.rows(query)
 
 
 def _insert_sightings(db: sqlite3.Connection, page: int, sightings: Sequence[Sighting]) -> None:
@@ -372,42 +358,3 @@ def _insert_links(db: sqlite3.Connection, page: int, links: Sequence[Link]) -> N
             for position, link in enumerate(links)
         ],
     )  # fmt: skip
-
-
-def _requests(
-    visit: Visit,
-    chain: int,
-    stale: int,
-    links: Sequence[Link],
-    bounds: Bounds,
-    hosts: Sequence[str],
-    ended: bool,
-) -> Iterator[tuple[Any, ...]]:
-    """Queue rows for the links that the bounds allow."""
-    for link, host in zip(links, hosts, strict=True):
-        kind, priority, target_chain = link.kind, PRIORITY.get(link.kind, 2), None
-        if link.kind == "next":
-            if ended or visit.page_no + 1 >= bounds.max_pages_per_category:
-                continue
-            follow, target_chain = (visit.page_no + 1, visit.depth, 0, stale), chain
-        elif link.kind == "redirect":
-            if visit.redirects >= bounds.max_redirects:
-                continue
-            kind, priority = visit.kind, PRIORITY[visit.kind]
-            follow = (visit.page_no, visit.depth, visit.redirects + 1, visit.stale)
-            target_chain = visit.chain
-        elif visit.depth + 1 > bounds.max_depth:
-            continue
-        else:
-            follow = (0, visit.depth + 1, 0, 0)
-        yield (link.target_url, kind, host, priority, target_chain, *follow)
-
-
-def pages_done(path: Path) -> int:
-    """Pages with an outcome in a frontier that another process may be writing."""
-    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as db:
-        try:
-            (count,) = db.execute("SELECT COUNT(*) FROM queue WHERE outcome IS NOT NULL").fetchone()
-        except sqlite3.DatabaseError:
-            return 0  # its tables are being made this moment, or its worker will say what is wrong
-    return int(count)

@@ -20,6 +20,7 @@ from crawler.frontier import Frontier
 from crawler.scrapy_parts import scrapy_settings
 from crawler.sites.sitefile import load_site
 from crawler.spiders.listing import ListingSpider
+from crawler.waves import bounds_of
 from runtime.config import parse_config
 from runtime.errors import MepError, SiteError
 from runtime.executor import exit_with_parent
@@ -35,7 +36,12 @@ def crawl_site(job: Path) -> Exit:
     (site_config,) = (s for s in config.site if s.key == values["site"])
     site = load_site(site_config, Path(values["config_folder"]))
     run = Run(Path(values["run"]))
-    frontier = Frontier(run.frontiers / f"{site.key}.sqlite", run.captures, site.key)
+    frontier = Frontier(
+        run.frontiers / f"{site.key}.sqlite",
+        run.captures,
+        site.key,
+        bounds_of(config.crawl, site_config),
+    )
     try:
         captures = CaptureWriter(
             run.captures,

@@ -39,6 +39,12 @@ class SiteConfig(_Section):
     terms_url: str = ""
     licence: str = ""
     mapping: str | None = None
+    products: str | None = None
+    max_products: Annotated[int, Field(ge=1)] | None = None
+    max_products_per_category: Annotated[int, Field(ge=1)] | None = None
+    max_pages: Annotated[int, Field(ge=1)] | None = None
+    max_hours: Annotated[float, Field(gt=0)] | None = None
+    max_depth: Annotated[int, Field(ge=1, le=1_000)] | None = None
 
     @field_validator("base_url")
     @classmethod
@@ -77,11 +83,17 @@ class CrawlConfig(_Section):
     max_redirects: Annotated[int, Field(ge=0, le=20)] = 5
     max_depth: Annotated[int, Field(ge=1, le=1_000)] = 50
     max_pages_per_category: Annotated[int, Field(ge=1, le=1_000_000)] = 10_000
+    max_products_per_category: Annotated[int, Field(ge=1)] | None = None
+    max_products: Annotated[int, Field(ge=1)] | None = None
+    max_pages: Annotated[int, Field(ge=1)] | None = None
+    max_hours: Annotated[float, Field(gt=0)] | None = None
     stale_pages: Annotated[int, Field(ge=1, le=1_000)] = 3
     max_retry_after: Annotated[float, Field(ge=1, le=86_400)] = 600.0
     max_crawl_delay: Annotated[float, Field(ge=1, le=3_600)] = 60.0
     robots_txt: bool = True
     honour_opt_outs: bool = True
+    gone_after: Annotated[int, Field(ge=1, le=1_000)] = 3
+    refresh_after: Annotated[float, Field(ge=0, le=3_650)] = 0.0
     warc_gzip_level: Annotated[int, Field(ge=1, le=9)] = 6
     warc_max_mib: Annotated[int, Field(ge=1, le=4096)] = 256
 

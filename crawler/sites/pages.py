@@ -77,6 +77,7 @@ class PageReading:
     sightings: tuple[Sighting, ...] = ()
     links: tuple[Link, ...] = ()
     opt_out: str | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

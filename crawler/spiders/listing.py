@@ -24,10 +24,10 @@ from scrapy.exceptions import (
 from scrapy.http import Response
 from twisted.python.failure import Failure
 
-from crawler.addresses import RefusedAddressError, host_of
+from crawler.addresses import RefusedAddressError
 from crawler.captures import Answer, CaptureWriter
 from crawler.dispatch import Dispatcher, RobotsVisit
-from crawler.frontier import Bounds, Visit
+from crawler.frontier import Visit
 from crawler.politeness import backoff, retry_after
 from crawler.sites.pages import PageInput, PageReading, UnreadablePage, read_page
 
@@ -63,13 +63,6 @@ class ListingSpider(Spider):
         self.fault: Exception | None = None
         self._captures = captures
         self._clock = clock
-        settings = dispatcher.settings
-        self._bounds = Bounds(
-            settings.max_depth,
-            settings.max_pages_per_category,
-            settings.max_redirects,
-            settings.stale_pages,
-        )
 
     async def start(self) -> AsyncIterator[Any]:
         """Nothing: every request comes from the frontier."""
@@ -159,8 +152,6 @@ class ListingSpider(Spider):
             fetched_at,
             place,
             reading,
-            self._bounds,
-            [host_of(link.target_url) for link in reading.links],
             error,
         )
 

@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from crawler.addresses import RefusedAddressError
 from crawler.captures import CapturePlace
-from crawler.frontier import Bounds, Frontier, pages_done
+from crawler.frontier import Frontier
+from crawler.frontier_file import pages_done
 from crawler.sites.pages import Link, PageReading, Sighting
 from runtime.errors import SiteError
 
 PLACE = CapturePlace("s-00000.warc.gz", 0, 10)
-BOUNDS = Bounds(9, 9, 9, 9)
 ROOT = Path(__file__).resolve().parents[2]
 FILL = """
 import sys
@@ -84,11 +85,9 @@ def test_a_failing_commit_leaves_the_page_queued_and_nothing_behind(tmp_path: Pa
     frontier.seed([("http://s/", "start", "s")])
     visit = frontier.next_visit("s", 0.0, ())
     assert visit is not None
-    twice = (Link("category", "http://s/a"), Link("category", "http://s/b"))
-    with pytest.raises(ValueError, match="zip"):
-        frontier.commit_page(
-            visit, "ok", 200, "now", PLACE, PageReading((sighting(1),), twice), BOUNDS, ["s"]
-        )
+    links = (Link("category", "http://s/a"), Link("category", "not a URL"))
+    with pytest.raises(RefusedAddressError):
+        frontier.commit_page(visit, "ok", 200, "now", PLACE, PageReading((sighting(1),), links))
     assert frontier.next_visit("s", 0.0, ()) == visit
     for table in ("sightings", "links", "chain_products"):
         assert list(frontier.rows(f"SELECT * FROM {table}")) == []
@@ -119,7 +118,7 @@ def test_pages_are_listings_first_then_products_in_the_order_found(tmp_path: Pat
     assert visit is not None
     links = [("product", "p1"), ("category", "c1"), ("product", "p2"), ("next", "n")]
     reading = PageReading(links=tuple(Link(kind, f"http://s/{name}") for kind, name in links))
-    frontier.commit_page(visit, "ok", 200, "now", PLACE, reading, BOUNDS, ["s"] * 4)
+    frontier.commit_page(visit, "ok", 200, "now", PLACE, reading)
     order = []
     while (page := frontier.next_visit("s", 0.0, ())) is not None:
         order.append(page.url.rpartition("/")[2])

@@ -10,7 +10,7 @@ import pytest
 
 from crawler.addresses import host_of
 from crawler.captures import CapturePlace
-from crawler.frontier import Bounds, Frontier
+from crawler.frontier import Frontier
 from crawler.sites.pages import PageInput, PageReading, UnreadablePage, read_page
 from crawler.sites.sitefile import Site, parse_site_file
 from runtime.config import SiteConfig
@@ -68,10 +68,8 @@ def store(frontier: Frontier, number: int, reading: PageReading) -> None:
     frontier.seed([(f"{BASE}/{number}", "start", "h")])
     visit = frontier.next_visit("h", 0.0, ())
     assert visit is not None
-    hosts = [host_of(link.target_url) for link in reading.links]
     place = CapturePlace("shop-00000.warc.gz", 0, 1)
-    bounds = Bounds(9, 9, 9, 9)
-    frontier.commit_page(visit, "ok", 200, "2026-01-01", place, reading, bounds, hosts)
+    frontier.commit_page(visit, "ok", 200, "2026-01-01", place, reading)
 
 
 def test_the_untouched_pages_are_read_as_they_are_meant() -> None:

@@ -120,7 +120,7 @@ sys.exit(main())
 """
 
 
-@pytest.mark.parametrize("limit", [70_000, 200_000])
+@pytest.mark.parametrize("limit", [130_000, 200_000])
 def test_a_crawl_on_a_full_disk_ends_and_goes_on_when_there_is_room(
     shop: Shop, tmp_path: Path, pool: WorkerPool, limit: int
 ) -> None:
