@@ -16,7 +16,7 @@ from typing import Any
 from crawler.addresses import host_of
 from crawler.sites.pages import Link, PageReading
 from crawler.traps import added_parameters, content_key, endless_url, shape
-from crawler.waves import REFINES, Bounds, child_wave
+from crawler.waves import BARREN, FRUITFUL, REFINES, REPEATED, Bounds, child_wave
 
 LISTING_KINDS = ("start", "category", "next")
 
@@ -56,7 +56,7 @@ class Standing:
     stale: int = 0
     repeats: int = 0
     barren: int = 0
-    fruitful: bool | None = None
+    fruitful: int | None = None
     ended: str | None = None
     full: bool = False
     left_out: frozenset[str] = frozenset()
@@ -72,8 +72,12 @@ def stand(db: sqlite3.Connection, visit: Visit, reading: PageReading, bounds: Bo
     new, room, left_out = _into_chain(db, visit, chain, shown, bounds.max_products_per_category)
     taken = [product for product in shown if product not in left_out]
     refines = visit.family is not None and visit.family.startswith(REFINES)
-    fruitful = _has_unknown(db, taken, visit.wave) if refines else bool(shown)
     repeated = _repeats(db, visit, shown)
+    worth = FRUITFUL if shown else BARREN
+    if shown and refines:
+        worth = FRUITFUL if _has_unknown(db, taken, visit.wave) else REPEATED
+    elif repeated is not None and "?" in visit.url:
+        worth = REPEATED
     _remember(db, visit, taken)
     stale = visit.stale + 1 if visit.kind == "next" and not new else 0
     repeats, barren = visit.repeats, visit.barren + 1
@@ -89,9 +93,9 @@ def stand(db: sqlite3.Connection, visit: Visit, reading: PageReading, bounds: Bo
         ended = (
             f"the {repeats}th page on the way that shows what {what} showed: not followed further"
         )
-    elif refines and not fruitful:
+    elif refines and worth == REPEATED:
         ended = "a refinement without new products: not followed further"
-    return Standing(chain, stale, repeats, barren, fruitful, ended, room == 0, left_out)
+    return Standing(chain, stale, repeats, barren, worth, ended, room == 0, left_out)
 
 
 def _products(reading: PageReading) -> list[str]:
@@ -187,8 +191,10 @@ def requests(
                 error = f"max_redirects = {bounds.max_redirects}"
         else:
             depth += 1
-            if kind == "category":
+            if kind == "category" and visit.kind != "start":  # /index.php?c=1 is no filter of home
                 refines = added_parameters(url, visit.url)
+            if refines and bounds.max_products_per_category is not None:
+                error = f"max_products_per_category = {bounds.max_products_per_category}"
             if depth > bounds.max_depth:
                 error = f"max_depth = {bounds.max_depth}"
         trap = endless_url(url)

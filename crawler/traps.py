@@ -9,15 +9,15 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qs, parse_qsl, urlsplit
 
 from runtime.keys import digest
 
 MAX_URL_CHARS = 2048
 MAX_SAME_SEGMENTS = 4  # relative links on a page that answers at any depth: /a/b/a/b/a/b/a/b
-# So many refinements that add the same parameters, one after the other with nothing new, and no
-# more of them are asked for.
-FRUITLESS_REFINEMENTS = 20
+# So many refinements by the same parameters in a row without a new product, or pages of one shape
+# that differ in their query and repeat what others showed, and no more of them are asked for.
+FRUITLESS_PAGES = 20
 # Below so many pages in a row without any product, a URL pattern of which so many pages showed
 # none at all is given up. Departments of departments are seldom deeper than three.
 BARREN_HOPS = 4
@@ -40,17 +40,17 @@ def endless_url(url: str) -> str | None:
 def added_parameters(url: str, base: str) -> tuple[str, ...]:
     """Names of the query parameters that make `url` a refinement of `base`, sorted.
 
-    A refinement has the same path and all of the base's parameters, and some more: a filter, a
-    sort order, a view. Empty when it is none.
+    A refinement has the same path, some parameters more, and no other value for those it shares
+    with the base: a filter, a sort order, a view. Empty when it is none.
     """
     ours, theirs = urlsplit(url), urlsplit(base)
     if (ours.netloc, ours.path) != (theirs.netloc, theirs.path):
         return ()
-    mine = Counter(parse_qsl(ours.query, keep_blank_values=True))
-    other = Counter(parse_qsl(theirs.query, keep_blank_values=True))
-    if other - mine:
+    mine = parse_qs(ours.query, keep_blank_values=True)
+    other = parse_qs(theirs.query, keep_blank_values=True)
+    if any(mine[name] != other[name] for name in mine.keys() & other.keys()):
         return ()
-    return tuple(sorted({name for name, _ in mine - other}))
+    return tuple(sorted(mine.keys() - other.keys()))
 
 
 def shape(url: str) -> str:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import sqlite3
 from dataclasses import dataclass, fields
 
-from crawler.traps import BARREN_HOPS, BARREN_PAGES, FRUITLESS_REFINEMENTS
+from crawler.traps import BARREN_HOPS, BARREN_PAGES, FRUITLESS_PAGES
 from runtime.config import CrawlConfig, SiteConfig
 
 # Bands of waves: listing pages; then refinements (filters, sort orders), which matter only for
@@ -22,6 +22,8 @@ PRODUCT_WAVE = 2_000_000
 LISTING_BATCH = 256  # small: what a trap wastes before it is noticed
 PRODUCT_BATCH = 8192
 REFINES = "refines:"
+# What a listing page was worth to its family.
+REPEATED, BARREN, FRUITFUL = -1, 0, 1
 
 
 @dataclass(frozen=True)
@@ -100,17 +102,20 @@ def _close(db: sqlite3.Connection, id_: int, outcome: str, error: str) -> None:
 
 def _fruitless(db: sqlite3.Connection, family: str, deep: bool) -> str | None:
     """Why no more pages of the family are asked for; None where they are."""
-    if not family.startswith(REFINES) and not deep:
-        return None
-    count = FRUITLESS_REFINEMENTS if family.startswith(REFINES) else BARREN_PAGES
-    last = db.execute(
-        "SELECT fruitful FROM queue WHERE family = ? AND fruitful IS NOT NULL"
-        " ORDER BY rank DESC LIMIT ?",
-        (family, count),
-    ).fetchall()
-    if len(last) < count or any(fruitful for (fruitful,) in last):
-        return None
-    return f"{count} pages like it ({family}) gave nothing new"
+
+    def last(count: int, worth: int) -> bool:
+        rows = db.execute(
+            "SELECT fruitful FROM queue WHERE family = ? AND fruitful IS NOT NULL"
+            " ORDER BY rank DESC LIMIT ?",
+            (family, count),
+        ).fetchall()
+        return len(rows) == count and all(fruitful <= worth for (fruitful,) in rows)
+
+    if last(FRUITLESS_PAGES, REPEATED):
+        return f"{FRUITLESS_PAGES} pages like it ({family}) showed what others had shown"
+    if deep and last(BARREN_PAGES, BARREN):
+        return f"{BARREN_PAGES} pages like it ({family}) showed no product"
+    return None
 
 
 def _cut_products(db: sqlite3.Connection, most: int) -> None:
