@@ -1,33 +1,29 @@
-"""Site files: what a shop's pages look like, in a few lines of TOML.
+"""Sites: a shop's configuration together with the site file that reads its pages.
 
-A site file describes a shop *program* (its URLs and selectors); the configuration says which
-shop runs it, and where. Faults are ConfigErrors that name file, key and value.
+A site file describes a shop *program* (its URLs and selectors, in a few lines of TOML); the
+configuration says which shop runs it, and where. Faults are ConfigErrors that name file, key and
+value.
 """
 
 from __future__ import annotations
 
 import re
 import tomllib
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
-from urllib.parse import unquote_plus, urljoin, urlsplit, urlunsplit
+from typing import Any
+from urllib.parse import unquote, unquote_plus, urlencode, urljoin, urlsplit, urlunsplit
 
-from parsel import Selector
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
+from pydantic import ValidationError
 from w3lib.url import canonicalize_url
 
-from crawler.addresses import host_of
+from crawler.addresses import RefusedAddressError, host_of
+from crawler.sites.page_classes import PageClasses, load_page_classes
+from crawler.sites.pictures import original_of
+from crawler.sites.rules import Discovery, SiteFile
 from runtime.config import SiteConfig
 from runtime.errors import ConfigError
 from runtime.keys import digest
@@ -37,109 +33,8 @@ SESSION_PARAMETERS = frozenset(
 )
 # Java servers write the session into the path: /p/1.html;jsessionid=5F0C
 _PATH_SESSION = re.compile(r";(?:jsessionid|phpsessid|sid)=[^/;]*", re.IGNORECASE)
-
-
-def _css(query: str) -> str:
-    try:
-        Selector("").css(query)
-    except (SyntaxError, RuntimeError, ValueError) as error:  # what cssselect and parsel raise
-        raise ValueError(f"a CSS selector, but {error}") from None
-    return query
-
-
-def _xpath(query: str) -> str:
-    try:
-        Selector("").xpath(query)
-    except ValueError as error:
-        raise ValueError(f"an XPath expression, but {error}") from None
-    return query
-
-
-Css = Annotated[str, AfterValidator(_css)]
-Selectors = Annotated[list[Css], Field(min_length=1)]
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-class UrlRules(_Section):
-    """Which URLs are product pages, and which query parameters mean nothing."""
-
-    product: str
-    product_id: str | None = None
-    drop_query: list[str] = []
-
-    @field_validator("product", "product_id")
-    @classmethod
-    def _compiles(cls, value: str | None) -> str | None:
-        if value is not None:
-            try:
-                re.compile(value)
-            except re.error as error:
-                raise ValueError(f"a regular expression, but {error}") from None
-        return value
-
-
-class LinkRules(_Section):
-    """CSS selectors of the links to follow; `category_trail` is XPath relative to such a link."""
-
-    category: Selectors | None = None
-    category_trail: Annotated[str, AfterValidator(_xpath)] | None = None
-    next: Selectors | None = None
-    product: Selectors | None = None
-
-
-class TileRules(_Section):
-    """A product's tile on a listing page; selectors are relative to the tile."""
-
-    tile: Css
-    url: Selectors
-    product_id: Selectors | None = None
-    title: Selectors | None = None
-    image: Selectors | None = None
-
-
-class ProductRules(_Section):
-    """Fields of a product's own page."""
-
-    title: Selectors | None = None
-    image: Selectors | None = None
-    category_path: Selectors | None = None
-
-
-class Rewrite(_Section):
-    """A regular expression and its replacement, applied to image URLs (thumbnail to original)."""
-
-    pattern: str
-    replace: str
-
-    @model_validator(mode="after")
-    def _compiles(self) -> Self:
-        try:
-            re.sub(self.pattern, self.replace, "")
-        except (re.error, IndexError) as error:
-            raise ValueError(f"a regular expression and its replacement, but {error}") from None
-        return self
-
-
-class SiteFile(_Section):
-    """One shop program."""
-
-    description: str = ""
-    start: list[str] = ["/"]
-    discovery: list[Literal["navigation", "sitemap"]] = ["navigation"]
-    extractors: Annotated[list[Literal["jsonld", "selectors"]], Field(min_length=1)] = [
-        "jsonld",
-        "selectors",
-    ]
-    visit_products: bool = True
-    category_from_links: bool = False
-    url: UrlRules
-    links: LinkRules = LinkRules()
-    listing: TileRules | None = None
-    product: ProductRules = ProductRules()
-    image_rewrite: list[Rewrite] = []
+# Navigation links stand on every page of a shop; their canonical forms are worth keeping.
+REMEMBERED_URLS = 8192
 
 
 @dataclass(frozen=True)
@@ -148,6 +43,7 @@ class Site:
 
     config: SiteConfig
     file: SiteFile
+    classes: PageClasses = field(default_factory=PageClasses)
 
     @property
     def key(self) -> str:
@@ -168,7 +64,9 @@ class Site:
     @cached_property
     def digest(self) -> str:
         """Changes when extraction could change."""
-        return digest(self.config.model_dump_json(), self.file.model_dump_json())
+        return digest(
+            self.config.model_dump_json(), self.file.model_dump_json(), self.classes.digest
+        )
 
     @cached_property
     def _product(self) -> re.Pattern[str]:
@@ -177,6 +75,11 @@ class Site:
     @cached_property
     def _dropped(self) -> frozenset[str]:
         return SESSION_PARAMETERS | {name.lower() for name in self.file.url.drop_query}
+
+    @cached_property
+    def _kept(self) -> frozenset[str] | None:
+        keep = self.file.url.keep_query
+        return None if keep is None else frozenset(name.lower() for name in keep)
 
     def canonical(self, url: str) -> str:
         """One spelling per page: sorted query, no fragment, no session or tracking parameters.
@@ -191,7 +94,68 @@ class Site:
 
     def _means_nothing(self, pair: str) -> bool:
         name = unquote_plus(pair.partition("=")[0]).lower()
+        if self._kept is not None:
+            return name not in self._kept
         return name in self._dropped or name.startswith("utm_")
+
+    @cached_property
+    def page_url(self) -> Callable[[str], str | None]:
+        """The canonical form of an absolute URL of the shop's hosts; None for any other."""
+
+        return lru_cache(maxsize=REMEMBERED_URLS)(lambda url: self._within(url, self.hosts))
+
+    def product_url(self, url: str) -> str | None:
+        """The canonical form of an absolute URL of a product's page; None for any other."""
+        found = self._within(url, self.hosts.union(self.file.url.product_hosts))
+        return found if found is not None and self.is_product(found) else None
+
+    def _within(self, url: str, hosts: frozenset[str]) -> str | None:
+        try:
+            host_of(url)
+            canonical = self.canonical(url)
+            return canonical if host_of(canonical) in hosts else None
+        except (ValueError, RefusedAddressError):
+            return None
+
+    @cached_property
+    def discovery(self) -> frozenset[str]:
+        """How products are found: as the configuration says, else as the site file does."""
+        return frozenset(self.config.discovery or self.file.discovery)
+
+    def follows(self, kind: str) -> bool:
+        """Whether the site file's discovery follows links of a kind: category, next, product."""
+        ways = self.discovery
+        if kind == "category":
+            return Discovery.NAVIGATION in ways
+        is_browsing = Discovery.NAVIGATION in ways or Discovery.CATEGORIES in ways
+        return is_browsing and (kind == "next" or self.file.visit_products)
+
+    def next_url(self, url: str) -> str | None:
+        """The listing page after `url` where the site file counts pages; None where it does not."""
+        rule = self.file.links.next_query
+        if rule is None or re.search(rule.where, url) is None:
+            return None
+        parts = urlsplit(url)
+        pairs = parts.query.split("&") if parts.query else []
+        number = rule.first
+        others = []
+        for pair in pairs:
+            name, _, value = pair.partition("=")
+            if unquote_plus(name) != rule.parameter:
+                others.append(pair)
+            elif value.isascii() and value.isdigit() and len(value) < 10:
+                number = int(value)
+        grown = urlencode({rule.parameter: number + rule.step})
+        return urlunsplit(parts._replace(query="&".join([*others, grown])))
+
+    def category_in(self, url: str) -> tuple[str, ...] | None:
+        """The category ids or names that a listing page's URL carries; None without."""
+        pattern = self.file.url.category
+        match = re.search(pattern, url) if pattern is not None else None
+        if match is None:
+            return None
+        text = unquote(match[1] if match.re.groups else match[0])
+        return tuple(n for part in text.split(self.file.url.category_split) if (n := part.strip()))
 
     def is_product(self, url: str) -> bool:
         """Whether the URL is a product's own page."""
@@ -207,7 +171,9 @@ class Site:
         return match[1] if match.re.groups else match[0]
 
     def original_image(self, url: str) -> str:
-        """The image URL after the site file's rewrites."""
+        """The image URL without a proxy around it, after the site file's rewrites."""
+        if self.file.unwrap_image_proxies:
+            url = original_of(url)
         for rule in self.file.image_rewrite:
             url = re.sub(rule.pattern, rule.replace, url)
         return url
@@ -225,14 +191,9 @@ def load_site(config: SiteConfig, config_folder: Path) -> Site:
     elif shipped.is_file():
         source, name = Path(str(shipped)), config.program
     else:
-        known = sorted(
-            p.name.removesuffix(".toml")
-            for p in resources.files("crawler.sites").iterdir()
-            if p.name.endswith(".toml")
-        )
         raise ConfigError(
             f"site {config.key}: `program` = {config.program!r}: expected a path ending in .toml "
-            f"or one of {', '.join(known)}"
+            f"or one of {', '.join(shipped_programs())}"
         )
     try:
         values = tomllib.loads(source.read_text(encoding="utf-8"))
@@ -242,7 +203,17 @@ def load_site(config: SiteConfig, config_folder: Path) -> Site:
         ) from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(f"{name}: expected a TOML site file, got {error}") from None
-    return Site(config, parse_site_file(values, name))
+    file = parse_site_file(values, name)
+    return Site(config, file, load_page_classes(file.product_page, file.listing_page, source))
+
+
+def shipped_programs() -> list[str]:
+    """Names of the site files that come with the program."""
+    return sorted(
+        p.name.removesuffix(".toml")
+        for p in resources.files("crawler.sites").iterdir()
+        if p.name.endswith(".toml")
+    )
 
 
 def parse_site_file(values: dict[str, Any], source: str) -> SiteFile:

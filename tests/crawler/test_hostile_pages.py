@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import random
+import time
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -12,13 +14,15 @@ from crawler.addresses import host_of
 from crawler.captures import CapturePlace
 from crawler.frontier import Frontier
 from crawler.sites.pages import PageInput, PageReading, UnreadablePage, read_page
-from crawler.sites.sitefile import Site, parse_site_file
+from crawler.sites.sitefile import Site, load_site, parse_site_file
 from runtime.config import SiteConfig
+from tests.crawler import shop_pages
+from tests.crawler.test_sites_programs import GALLERY, JD, LUMA_GRID, MAGENTO, jd_list, luma_product
 
 BASE = "http://shop.example"
 HTML = ("Content-Type", "text/html; charset=utf-8")
 RULES = {
-    "discovery": ["sitemap"],
+    "discovery": ["navigation", "sitemap"],
     "url": {"product": r"/p/\d+\.html$", "product_id": r"/p/(\d+)\.html$"},
     "links": {"category": ["nav a"], "category_trail": "ancestor::dl[1]/dt", "next": ["a.next"],
               "product": [".t a"]},
@@ -234,3 +238,96 @@ def test_three_hundred_damaged_pages_are_read_or_named_twice_alike(frontier: Fro
         store(frontier, number, reading)
     assert named < 150, "the mutations must leave most pages readable to mean anything"
     frontier.close()
+
+
+def program(name: str, base_url: str) -> Site:
+    return load_site(SiteConfig(key="shop", program=name, base_url=base_url), Path())
+
+
+ANY = shop_pages.site(
+    embedded=[
+        {"title": "props.pageProps.product.name", "image": "props.pageProps.product.media[].src"},
+        {"variable": "state", "listing": {"items": "grid[]", "url": "/p/{id}", "title": "name"}},
+    ],
+    links={"category": ["a"], "next": ["a.next"], "product": ["a"]},
+)
+STATE = "<script>var state = {grid: [{id: 1, name: 'One'}, {id: 2, name: \"Two\",}]};</script>"
+# Pages of real programs' kinds, each with the site that reads it and its address.
+SHOPS = [
+    (ANY, f"{BASE}/products/linen-shirt", shop_pages.SHOPIFY),
+    (ANY, f"{BASE}/p/mug", shop_pages.WOOCOMMERCE),
+    (ANY, f"{BASE}/p/shoe", shop_pages.NEXT),
+    (ANY, f"{BASE}/p/12", shop_pages.TABLES_2005),
+    (ANY, f"{BASE}/p/cup", shop_pages.GBK_PRODUCT),
+    (ANY, f"{BASE}/c/mugs", shop_pages.WOOCOMMERCE + shop_pages.SHOPIFY + STATE),
+    (program("magento2", MAGENTO), f"{MAGENTO}/women/tops-women.html", LUMA_GRID),
+    (program("magento2", MAGENTO), f"{MAGENTO}/radiant-tee.html", luma_product(GALLERY)),
+    (program("jd", JD), f"{JD}/list.html?cat=1,2,3", jd_list("?page=3")),
+]
+CHARSETS = ["utf-8", "gbk", "gb2312", "iso-8859-1", "utf-16", "big5", "shift_jis", "", "hex"]
+
+
+def grown(rng: random.Random, text: bytes) -> bytes:
+    """The text with one thing that has no measure: nesting, an attribute, JSON, a repetition."""
+    at = rng.randrange(len(text) + 1)
+    size = rng.choice([100, 3_000, 60_000])
+    piece = rng.choice([
+        b"<div class='product breadcrumb' itemprop=name itemscope>" * (size // 50),
+        b"<ul><li>" * (size // 8), b"<a href=/p/1>" * (size // 12), b"<b>" * size,
+        b'<img alt="' + b"x " * size + b'" srcset="' + b"/a.jpg 1x, " * (size // 10) + b'">',
+        b"<h1 class='" + b"product " * (size // 8) + b"'>" + b"&amp;" * (size // 5),
+        b'<script type="application/ld+json">' + b'{"@graph":[' * (size // 10),
+        b'<script type="application/ld+json">{"@type":"Product","name":"' + b"\\" * size,
+        b'<script type="application/ld+json">[' + b'{"@type":"Product","@id":"#a","image":{"@id":'
+        b'"#a"}},' * (size // 50) + b"{}]</script>",
+        b"<script>state = " + b'{"a":[' * (size // 6) + b"</script>",
+        b"<a>x</a> &gt; " * (size // 10), b"<p><" * (size // 3), b"<!--" * (size // 4),
+    ])  # fmt: skip
+    return text[:at] + piece + text[at:]
+
+
+def outcomes(count: int, seed: int) -> Counter[str]:
+    """Outcomes of so many damaged pages; each read twice alike, stored whole, and in time."""
+    rng = random.Random(seed)
+    found: Counter[str] = Counter()
+    for number in range(count):
+        site, url, text = SHOPS[number % len(SHOPS)]
+        body = text.encode(rng.choice(["utf-8", "gbk", "utf-16"][: rng.randint(1, 3)]), "replace")
+        body = mutated(rng, body) if rng.random() < 0.8 else body
+        body = grown(rng, body) if rng.random() < 0.5 else body
+        body = body[: rng.randrange(len(body) + 1)] if rng.random() < 0.3 else body
+        header = ("Content-Type", f"text/html; charset={rng.choice(CHARSETS)}")
+        page = PageInput(url, "category", 200, (header,), body)
+        started = time.process_time()
+        try:
+            reading = read_page(page, site)
+        except UnreadablePage as error:
+            took = time.process_time() - started
+            assert str(error)
+            found["unreadable"] += 1
+        else:
+            took = time.process_time() - started
+            found["read" if reading.sightings else "nothing"] += 1
+            for sighting in reading.sightings:
+                assert json.dumps([sighting.title, sighting.image_url, sighting.category_path])
+                assert (sighting.title or "").encode() is not None
+                assert host_of(sighting.product_url)
+                assert sighting.image_url is None or host_of(sighting.image_url)
+            if number % 10 == 0:
+                assert read_page(page, site) == reading
+        assert took < 10.0, f"page {number} of seed {seed} took {took:.1f} s"
+        found["slow"] += took > 2.0
+    return found
+
+
+def test_hundreds_of_damaged_shop_pages_have_a_named_outcome_each() -> None:
+    found = outcomes(360, seed=20261123)
+    assert found["read"] > 150, "the damage must leave many pages readable to mean anything"
+    assert found["slow"] == 0
+
+
+@pytest.mark.soak
+def test_ten_thousand_damaged_shop_pages_have_a_named_outcome_each(soak_seed: int) -> None:
+    found = outcomes(10_000, soak_seed)
+    print(dict(found))
+    assert found["read"] > 4_000

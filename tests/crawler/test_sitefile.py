@@ -81,7 +81,10 @@ def test_what_is_no_url_is_an_error() -> None:
         ({"url": {"product": "("}}, ("`url.product`", "'('", "regular expression")),
         ({"url": {**URL, "product_id": "[a"}}, ("`url.product_id`", "regular expression")),
         ({"nope": 1}, ("`nope`", "'1'")),
-        ({"extractors": ["magic"]}, ("`extractors.0`", "'magic'", "'jsonld' or 'selectors'")),
+        (
+            {"extractors": ["magic"]},
+            ("`extractors.0`", "'magic'", "'jsonld', 'microdata'", "'generic'"),
+        ),
         ({"extractors": []}, ("`extractors`", "at least 1")),
         ({"visit_products": "no"}, ("`visit_products`", "'no'", "boolean")),
         ({"links": {"next": ["a", "b[["]}}, ("`links.next.1`", "'b[['", "CSS selector")),
