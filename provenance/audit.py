@@ -15,6 +15,7 @@ from provenance.captures import read_capture
 from provenance.ledger import DECIDING_STAGES, Judgement, fate_of
 from provenance.lookup import Row, lineage_row, part_of, rows_of, shard_row, site_of
 from provenance.story import (
+    Absence,
     AuditStory,
     DecisionLine,
     Holding,
@@ -42,12 +43,33 @@ def audit(workspace: Workspace, record_id: str) -> AuditStory:
         for run in reversed(workspace.runs())
         if (story := _run_story(workspace, run, record_id)) is not None
     ]
-    if not runs and not holdings:
+    absences = [
+        absence
+        for run in reversed(workspace.runs())
+        if (absence := _absence(run, record_id)) is not None
+    ]
+    if not runs and not holdings and not absences:
         raise ConfigError(
             f"record {record_id!r}: expected an id that a run or a release of "
             f"{workspace.folder} holds, such as <site>:<product id>; found it in none"
         )
-    return AuditStory(record_id, tuple(runs), tuple(holdings))
+    return AuditStory(record_id, tuple(runs), tuple(holdings), tuple(absences))
+
+
+def _absence(run: Run, record_id: str) -> Absence | None:
+    row = _one(rows_of(run.absent, site_of(record_id), "record_id", record_id))
+    if row is None:
+        return None
+    return Absence(
+        run.run_id, utc_text(row["first_seen"]), utc_text(row["last_seen"]), row["last_run"],
+        row["missed"], row["gone"],
+    )  # fmt: skip
+
+
+def _instant(row: Row | None, name: str) -> str | None:
+    """An instant of a listing; older runs recorded none."""
+    value = None if row is None else row.get(name)
+    return None if value is None else utc_text(value)
 
 
 def _holding(release: Path, record_id: str) -> Holding | None:
@@ -89,6 +111,8 @@ def _run_story(workspace: Workspace, run: Run, record_id: str) -> RunStory | Non
             )
             for row in decisions
         ),
+        first_seen=_instant(listing, "first_seen"),
+        last_seen=_instant(listing, "last_seen"),
     )  # fmt: skip
 
 

@@ -186,7 +186,11 @@ def _read_decisions(
         for number, row in enumerate(rows, start=first):
             if row[4] != run_id:
                 yield Failure(entry.path, number, f"expected run {run_id}, got {row[4]}")
-        own = [(n, r[0], r[3]) for n, r in enumerate(rows, start=first) if r[1] == "publish"]
+        own = [
+            (n, r[0], r[3])
+            for n, r in enumerate(rows, start=first)
+            if r[1] == "publish" and r[3] in FATES  # what differs from the published row is no fate
+        ]
         keys = record_keys(record for _, record, _ in own)
         places = find_keys(lineage.keys, keys)
         for (number, record, verdict), key, place in zip(own, keys, places, strict=True):

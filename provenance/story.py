@@ -77,6 +77,23 @@ class RunStory:
     images: tuple[ImageAttempt, ...]
     label: LabelLine | None
     decisions: tuple[DecisionLine, ...]
+    first_seen: str | None = None
+    last_seen: str | None = None
+
+
+@dataclass(frozen=True)
+class Absence:
+    """A run that crawled the record's site and did not see it.
+
+    `missed` are the complete crawls in a row without it, this one included if it was complete.
+    """
+
+    run_id: str
+    first_seen: str
+    last_seen: str
+    last_run: str
+    missed: int
+    gone: bool
 
 
 @dataclass(frozen=True)
@@ -95,11 +112,18 @@ class Holding:
 
 @dataclass(frozen=True)
 class AuditStory:
-    """Everything known of one record: runs newest first, releases oldest first."""
+    """Everything known of one record: runs and absences newest first, releases oldest first."""
 
     record_id: str
     runs: tuple[RunStory, ...]
     releases: tuple[Holding, ...]
+    absences: tuple[Absence, ...] = ()
+
+    @property
+    def gone(self) -> bool:
+        """Whether the shop has it no more, by the newest run that looked."""
+        seen = self.runs[0].run_id if self.runs else ""
+        return bool(self.absences) and self.absences[0].gone and self.absences[0].run_id > seen
 
     @property
     def fate(self) -> str | None:
@@ -110,12 +134,19 @@ class AuditStory:
 
     def to_json(self) -> dict[str, Any]:
         """The story as values that `json.dumps` takes."""
-        return {"record_id": self.record_id, "fate": self.fate, **asdict(self)}
+        return {
+            "record_id": self.record_id, "fate": self.fate, "gone": self.gone, **asdict(self)
+        }  # fmt: skip
 
     def to_text(self) -> str:
         """The story for people, a fact a line."""
-        lines = [f"{self.record_id}: {self.fate or 'not decided yet'}"]
-        for run in self.runs:
+        gone = ", gone from the shop" if self.gone else ""
+        lines = [f"{self.record_id}: {self.fate or 'not decided yet'}{gone}"]
+        told: list[RunStory | Absence] = [*self.runs, *self.absences]
+        for run in sorted(told, key=lambda run: run.run_id, reverse=True):
+            if isinstance(run, Absence):
+                lines += ["", f"run {run.run_id}: {_absence_line(run)}"]
+                continue
             lines += ["", f"run {run.run_id}: {run.fate or 'not decided yet'}"]
             lines += [f"  {line}" for line in _run_lines(run)]
         for held in self.releases:
@@ -126,7 +157,17 @@ class AuditStory:
         return "\n".join(lines)
 
 
+def _absence_line(absence: Absence) -> str:
+    state = "gone" if absence.gone else "not gone yet"
+    return (
+        f"not seen; last seen at {absence.last_seen} in run {absence.last_run}, "
+        f"complete crawls in a row without it: {absence.missed}, {state}"
+    )
+
+
 def _run_lines(run: RunStory) -> Iterator[str]:
+    if run.first_seen and run.last_seen:
+        yield f"first seen at {run.first_seen}, last at {run.last_seen}"
     for sighting in run.sightings:
         kept = ", kept" if sighting.page_url == run.kept_page else ""
         yield f"seen on {sighting.page_kind} page {sighting.page_url} #{sighting.position}{kept}"

@@ -270,7 +270,7 @@ def _run_facts(build: Build) -> RunFacts:
     rules = tuple(RuleCount(*key, count) for key, count in sorted(account.rules.items()))
     settings: dict[str, Any] = {
         "robots_txt": config.crawl.robots_txt,
-        "honour_opt_outs": config.crawl.honour_opt_outs,
+        "honour": sorted(set(config.crawl.honour)),
         "dedupe_policy": config.dedupe.policy,
         "validation_share": config.release.validation_share,
         "test_share": config.release.test_share,

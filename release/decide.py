@@ -1,7 +1,8 @@
 """The publish decisions: which records go into the release, stay in it or leave it.
 
 Comes in: one listings part, its survivors, and the current release's lineage in the range of the
-part's record ids. Goes out: the part's publish decisions, which the later passes follow.
+part's record ids. Goes out: the part's publish decisions, which the later passes follow; beside
+them, what a run saw otherwise than it was published (verdict `flagged`: the row stays).
 """
 
 from __future__ import annotations
@@ -14,8 +15,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from release.lineage import LINEAGE_FILE, read_range
+from release.published import RULES, changes, read_published
 from release.splits import Splitter, load_splitter
 from runtime.errors import PartError
+from runtime.optouts import forbids
 from runtime.tables import DECISIONS
 from runtime.workspace import Run
 
@@ -23,20 +26,25 @@ NEWCOMER = "published_v1"
 ALREADY = "already_published_v1"
 OPTED_OUT = "opted_out_v1"
 OPT_OUT_PREFIX = "opted_out_"  # of the rules by which clean honours opt-outs, pictures' included
+_CHANGE_COUNTS = [(rule, rule.rpartition("_v")[0]) for rule, _, _ in RULES]
 
 
 @dataclass(frozen=True)
 class DecideWork:
-    """One listings part; `parent` is the current release's folder, `exceptions` its splits'."""
+    """One listings part; `parent` is the current release's folder, `exceptions` its splits'.
+
+    `published` is the table of what that release shows of its records.
+    """
 
     run: Run
     part: str
     key: str
     parent: Path | None
+    published: Path
     exceptions: Path
     validation_share: float
     test_share: float
-    honour_opt_outs: bool
+    honour: tuple[str, ...]
 
 
 def decide_part(work: DecideWork) -> None:
@@ -50,15 +58,18 @@ def decide_part(work: DecideWork) -> None:
         raise PartError(run.survivors.path(work.part), "expected the dedupe stage to finish it")
     survivors = run.survivors.read(work.part, ["record_id", "leak_group"])
     splitter = load_splitter(work.exceptions, work.validation_share, work.test_share)
+    judged = _judge(work, listings, survivors, splitter)
+    stay = {record_id for record_id, rule, *_ in judged if rule == ALREADY}
     rows = [
         {
             "record_id": record_id, "stage": "publish", "rule": rule, "verdict": verdict,
-            "reason": reason, "value": split, "threshold": None, "peer_id": None,
+            "reason": reason, "value": value, "threshold": None, "peer_id": None,
             "run_id": run.run_id,
         }
-        for record_id, rule, verdict, reason, split in _judge(work, listings, survivors, splitter)
+        for record_id, rule, verdict, reason, value in sorted(judged + _changed(work, stay))
     ]  # fmt: skip
     counts = {
+        **{name: sum(row["rule"] == rule for row in rows) for rule, name in _CHANGE_COUNTS},
         "newcomers": sum(row["rule"] == NEWCOMER for row in rows),
         "already_published": sum(row["rule"] == ALREADY for row in rows),
         "removed": sum(row["verdict"] == "removed" for row in rows),
@@ -77,16 +88,37 @@ def _judge(
     found = []
     for record_id, opt_out in _pairs(listings, "opt_out"):
         split = published.get(record_id)
-        reason = opt_out or image_opt_outs.get(record_id)
+        image_reason = image_opt_outs.get(record_id) if work.honour else None
+        reason = opt_out if forbids(opt_out, work.honour) else image_reason
         if split is None:
             if record_id in groups:
                 split = splitter.split(groups[record_id])
                 found.append((record_id, NEWCOMER, "published", "nothing refused it", split))
-        elif reason and work.honour_opt_outs:
+        elif reason:
             found.append((record_id, OPTED_OUT, "removed", f"opted out since: {reason}", split))
         else:
             said = "seen again; it stays as first published"
             found.append((record_id, ALREADY, "published", said, split))
+    return found
+
+
+def _changed(work: DecideWork, stay: set[str]) -> list[tuple[str, str, str, str, str]]:
+    """(record_id, rule, verdict, reason, value now) of what differs from the published rows."""
+    cleaned = work.run.cleaned
+    if not stay or cleaned.seal(work.part) is None:
+        return []
+    published = read_published(work.published, min(stay), max(stay))
+    listings = dict(
+        _pairs(work.run.listings.read(work.part, ["record_id", "image_url"]), "image_url")
+    )
+    found = []
+    for row in cleaned.read(work.part, ["record_id", "title", "title_raw", "sha256"]).to_pylist():
+        record_id = row["record_id"]
+        if record_id in stay and record_id in published:
+            now = {**row, "image_url": listings.get(record_id)}
+            for change in changes(published[record_id], now):
+                reason = f"its {change.what} was published as {change.published}"
+                found.append((record_id, change.rule, "flagged", reason, change.now))
     return found
 
 

@@ -15,7 +15,7 @@ from runtime.keys import digest
 from runtime.parts import run_key
 from runtime.stages import Context
 
-BUILD_VERSION = "1"
+BUILD_VERSION = "2"
 
 
 def inputs_digest(context: Context, parent_sha256: str | None) -> str:

@@ -19,7 +19,7 @@ from runtime.workspace import Run
 
 _LISTING = (
     "site", "product_id", "product_url", "image_url", "category_paths", "fetched_at",
-    "capture_file", "capture_offset",
+    "first_seen", "capture_file", "capture_offset",
 )  # fmt: skip
 _FINGERPRINTS = tuple(n for n in FINGERPRINTS.schema.names if n in CLEANED.schema.names)
 _CLEANED = (
@@ -52,7 +52,6 @@ def newcomers(run: Run, part: str) -> pa.Table:
     cleaned = _at(run.cleaned, part, ids, rows, _CLEANED)
     labels = _matched(run.labels, part, ids, _LABEL)
     columns: dict[str, pa.ChunkedArray | pa.Array] = {"record_id": ids}
-    columns["first_seen"] = listings["fetched_at"]
     for table in (cleaned, labels, listings):
         columns |= dict(zip(table.schema.names, table.columns, strict=True))
     columns |= {

@@ -29,13 +29,14 @@ from release.manifest import (
     next_version,
     read_manifest,
 )
+from release.published import write_published
 from release.splits import published_exceptions, save_exceptions
 from runtime.errors import WorkspaceError
 from runtime.parts import run_key
 from runtime.stages import Context, StageResult, Unit, run_units, warn
 from runtime.storage import explain_os_error, fsync_folder, sha256_file, write_json
 
-VERSION = "1"
+VERSION = "2"
 
 
 @dataclass(frozen=True)
@@ -118,11 +119,15 @@ def _decide(context: Context, current: _Current | None, scratch: Path) -> StageR
     lineage = _lineage(current)
     exceptions = scratch / "exceptions.npy"
     save_exceptions(exceptions, published_exceptions(lineage, *shares))
+    published = scratch / "published.sqlite"
+    if current is not None:
+        write_published(published, current.folder, current.manifest, set(run.record["sites"]))
     parent = current.manifest_sha256 if current else ""
-    honour = context.config.crawl.honour_opt_outs
+    honour = tuple(sorted(set(context.config.crawl.honour)))
     folders = {
         "listings": run.listings,
         "survivors": run.survivors,
+        "cleaned": run.cleaned,
         "clean": run.decisions("clean"),
     }
     units = []
@@ -131,8 +136,9 @@ def _decide(context: Context, current: _Current | None, scratch: Path) -> StageR
         inputs = {name: seal.sha256 if seal else "" for name, seal in seals.items()}
         key = run_key("publish", VERSION, [*shares, honour], {**inputs, "parent": parent})
         work = DecideWork(
-            run, part, key, current.folder if current else None, exceptions, *shares, honour
-        )
+            run, part, key, current.folder if current else None, published, exceptions, *shares,
+            honour,
+        )  # fmt: skip
         units.append(Unit(part, key, work))
     return run_units(context, "publish: decide", [run.decisions("publish")], units, decide_part)
 

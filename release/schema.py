@@ -103,8 +103,8 @@ COLUMNS: tuple[ReleaseColumn, ...] = (
         "2026-01-31T08:11:00Z",
     ),
     ReleaseColumn(
-        "first_seen", INSTANT, "WARC-Date of the first page that showed the record", "UTC",
-        "2026-01-31T08:09:12Z",
+        "first_seen", INSTANT, "WARC-Date of the first page of any run that showed the record",
+        "UTC", "2026-01-31T08:09:12Z",
     ),
     ReleaseColumn(
         "run_id", TEXT, "run that brought the record in", "", "20260131T080900Z", required=True

@@ -1,10 +1,12 @@
 """The tables of a run, one module each: what a row is, and every column with its meaning."""
 
+from runtime.tables.absent import ABSENT
 from runtime.tables.cleaned import CLEANED
 from runtime.tables.column import Column, Table
 from runtime.tables.decisions import DECISIONS, VERDICTS
 from runtime.tables.fingerprints import FINGERPRINTS
 from runtime.tables.images import IMAGES
+from runtime.tables.known import KNOWN
 from runtime.tables.labels import LABELS
 from runtime.tables.lineage import LINEAGE
 from runtime.tables.links import LINKS
@@ -14,10 +16,12 @@ from runtime.tables.sightings import SIGHTINGS
 from runtime.tables.survivors import SURVIVORS
 
 __all__ = [
+    "ABSENT",
     "CLEANED",
     "DECISIONS",
     "FINGERPRINTS",
     "IMAGES",
+    "KNOWN",
     "LABELS",
     "LINEAGE",
     "LINKS",

@@ -21,5 +21,7 @@ LISTINGS = Table(
         Column("capture_file", TEXT, "capture of the kept sighting", False),
         Column("capture_offset", pa.int64(), "offset of the kept sighting's WARC record", False),
         Column("sightings", pa.int32(), "how many sightings were merged into it", False),
+        Column("first_seen", INSTANT, "WARC-Date of the first capture of any run with it", False),
+        Column("last_seen", INSTANT, "WARC-Date of the last capture with it", False),
     ),
 )

@@ -1,28 +1,41 @@
-"""Later runs: published records stay as they are, newcomers join, opt-outs leave."""
+"""Later runs: published records stay as they are, newcomers join, opt-outs leave.
+
+The first run is made once; tests that go on from there get a copy of its workspace.
+"""
 
 from __future__ import annotations
 
 import io
 import json
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas
 import pytest
+from click.testing import CliRunner
 
+import pipeline
 from demo.scenes import render
+from provenance.audit import audit
+from provenance.verify import verify
+from runtime.workspace import Workspace
 from tests.crawler.shop import SITE_FILE, Shop, running_shop
-from tests.integration.commands import Said, mep3m
+from tests.integration.commands import Said
 
 MAPPING = "path,level,id,by,when,note\n*,sub_class,3,tests,2026-11-22,\n"
 CONFIG = """
+workers = 1
+
 [crawl]
 delay = 0.0
 max_attempts = 2
+gone_after = 1
 
 [fetch]
 delay = 0.0
+max_attempts = 1
 
 [[site]]
 key = "s"
@@ -57,40 +70,85 @@ class Stall:
         self.shop.page("/", tiles)
 
     def say(self, command: str, *options: str) -> Said:
-        return mep3m(command, "--config", self.folder / "mep3m.toml", *options)
+        """A command in this process, which has everything imported; its workers have their own."""
+        arguments = [command, "--config", str(self.folder / "mep3m.toml"), *options]
+        said = CliRunner().invoke(pipeline.main, arguments)
+        return Said(said.exit_code, said.stdout, said.stderr)
 
     def run(self) -> dict[str, int]:
         said = self.say("run", "--json")
         assert said.status == 0, said.err
-        assert self.say("verify").status == 0
+        self.check()
         fates: dict[str, int] = said.json["fates"]
         assert sum(fates.values()) == said.json["sightings"]
         return fates
 
+    @property
+    def workspace(self) -> Workspace:
+        return Workspace(self.folder)
+
+    def check(self) -> None:
+        """The current release is sound."""
+        release = self.workspace.latest_release()
+        assert release is not None
+        assert verify(release, self.workspace, quiet=True) == []
+
+    def rows(self) -> pandas.DataFrame:
+        release = self.workspace.latest_release()
+        assert release is not None
+        return pandas.read_parquet(release / "data").set_index("record_id").sort_index()
+
     def published(self) -> dict[str, str]:
-        version = json.loads((self.folder / "releases" / "LATEST.json").read_text())["version"]
-        frame = pandas.read_parquet(self.folder / "releases" / version / "data")
-        return dict(zip(frame["record_id"], frame["title"], strict=True))
+        titles: dict[str, str] = self.rows()["title"].to_dict()
+        return titles
+
+
+@pytest.fixture(scope="module")
+def shop() -> Iterator[Shop]:
+    with running_shop() as shop:
+        yield shop
+
+
+def open_stall(shop: Shop, folder: Path) -> Stall:
+    """The stall as it is on the first day."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "own.toml").write_text(SITE_FILE)
+    (folder / "mapping.csv").write_text(MAPPING)
+    (folder / "mep3m.toml").write_text(CONFIG.format(host=shop.host))
+    shop.answers.clear()
+    stall = Stall(shop, folder)
+    stall.sell(1, "青瓷茶杯手工釉下彩 200ml", picture(1))
+    stall.sell(2, "不锈钢保温壶大容量 1.5L", picture(2))
+    stall.sell(3, "不锈钢保温壶大容量 1.5L 包邮", picture(2, quality=60))
+    stall.show(1, 2, 3)
+    return stall
+
+
+@pytest.fixture(scope="module")
+def first_run(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace whose first run published s:1 and s:2; s:3 is a duplicate."""
+    stall = open_stall(shop, tmp_path_factory.mktemp("first") / "workspace")
+    fates = stall.run()
+    assert (fates["published"], fates["duplicate"]) == (2, 1)
+    return stall.folder
 
 
 @pytest.fixture
-def stall(tmp_path: Path) -> Iterator[Stall]:
-    with running_shop() as shop:
-        (tmp_path / "own.toml").write_text(SITE_FILE)
-        (tmp_path / "mapping.csv").write_text(MAPPING)
-        (tmp_path / "mep3m.toml").write_text(CONFIG.format(host=shop.host))
-        stall = Stall(shop, tmp_path)
-        stall.sell(1, "青瓷茶杯手工釉下彩 200ml", picture(1))
-        stall.sell(2, "不锈钢保温壶大容量 1.5L", picture(2))
-        stall.sell(3, "不锈钢保温壶大容量 1.5L 包邮", picture(2, quality=60))
-        stall.show(1, 2, 3)
-        yield stall
+def stall(shop: Shop, tmp_path: Path) -> Stall:
+    """A stall that nobody crawled yet."""
+    return open_stall(shop, tmp_path)
 
 
-def test_records_join_stay_and_leave(stall: Stall) -> None:
-    fates = stall.run()
-    assert (fates["published"], fates["duplicate"]) == (2, 1)
-    first = stall.published()
+@pytest.fixture
+def crawled(shop: Shop, first_run: Path, tmp_path: Path) -> Stall:
+    """A stall with its first run behind it."""
+    shutil.copytree(first_run, tmp_path / "workspace")
+    return open_stall(shop, tmp_path / "workspace")
+
+
+def test_records_join_stay_and_leave(crawled: Stall) -> None:
+    stall = crawled
+    first, before = stall.published(), stall.rows()
     assert set(first) == {"s:1", "s:2"}
     # Another title, a copy of a published record, a newcomer, and an opt-out with a copy of it.
     stall.sell(1, "新标题青瓷茶杯", picture(1))
@@ -109,11 +167,25 @@ def test_records_join_stay_and_leave(stall: Stall) -> None:
     told = stall.say("audit", "s:4")
     assert "duplicate" in told.out
     assert "s:1" in told.out
-    assert stall.say("run").status == 10
+    # The duplicate was seen in the first run already, and what was published then is as it was.
+    after = stall.rows()
+    pandas.testing.assert_series_equal(after.loc["s:1"], before.loc["s:1"])
+    assert after.loc["s:3", "first_seen"] < before["fetched_at"].max()
+    assert after.loc["s:3", "fetched_at"] > before["fetched_at"].max()
+    story = audit(stall.workspace, "s:1").to_text()
+    assert "title_changed_v1 (its title was published as 青瓷茶杯手工釉下彩 200ml)" in story
+    # Nothing new on the third day, and one product is gone from the shop but not from the release.
+    stall.show(1, 2, 3, 4)
+    said = stall.say("run", "--json")
+    assert said.status == 10
+    assert said.json["stages"]["merge"] | {"absent": 1, "gone": 1} == said.json["stages"]["merge"]
+    assert set(stall.published()) == {"s:1", "s:3", "s:5"}
+    assert audit(stall.workspace, "s:5").gone
+    assert not audit(stall.workspace, "s:2").gone  # it left by its own wish, and is still there
 
 
-def test_stages_repeated_on_a_finished_run_agree_on_what_is_published(stall: Stall) -> None:
-    stall.run()
+def test_stages_repeated_on_a_finished_run_agree_on_what_is_published(crawled: Stall) -> None:
+    stall = crawled
     config = stall.folder / "mep3m.toml"
     # Stricter titles would drop s:2; its duplicate must not be published beside it.
     config.write_text(config.read_text() + "\n[clean]\nmin_title_chars = 17\n")
@@ -136,8 +208,8 @@ def test_stages_out_of_order_are_refused_and_lose_nothing(stall: Stall) -> None:
     assert not [path for path in stall.shop.paths()[asked:] if path.startswith("/p/")]
 
 
-def test_a_run_that_published_before_it_could_say_so_is_done(stall: Stall) -> None:
-    stall.run()
+def test_a_run_that_published_before_it_could_say_so_is_done(crawled: Stall) -> None:
+    stall = crawled
     (run,) = (stall.folder / "runs").iterdir()
     record = json.loads((run / "run.json").read_text())
     del record["release"]

@@ -76,7 +76,8 @@ def test_a_record_seen_again_has_a_story_in_both_runs_newest_first(workspace: Wo
     story = audit(workspace, "shop-a:000001")
     assert [run.fate for run in story.runs] == ["published", "published"]
     assert story.runs[0].run_id > story.runs[1].run_id
-    assert story.runs[0].decisions[-1].rule == "already_published_v1"
+    rules = [line.rule for line in story.runs[0].decisions if line.stage == "publish"]
+    assert rules == ["already_published_v1", "image_changed_v1"]
 
 
 def test_a_removed_record_is_in_the_old_release_only(workspace: Workspace) -> None:

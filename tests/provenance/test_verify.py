@@ -149,6 +149,17 @@ def test_a_hash_that_imagehash_does_not_give_is_found(workspace: Workspace, rele
     assert "expected phash" in problems(verify(release, workspace))
 
 
+def test_a_record_that_was_captured_before_it_was_seen_is_found(
+    workspace: Workspace, release: Path
+) -> None:
+    def later(rows: Rows) -> None:
+        rows[2]["first_seen"] += timedelta(seconds=1)
+
+    edit(train(release), RELEASE_SCHEMA, later)
+    reseal(workspace, release)
+    assert "expected first_seen up to its capture" in problems(verify(release, workspace))
+
+
 def test_a_duplicated_row_is_found(workspace: Workspace, release: Path) -> None:
     edit(train(release), RELEASE_SCHEMA, lambda rows: rows.append(rows[0]))
     reseal(workspace, release)

@@ -225,6 +225,8 @@ class RunWriter:
             "capture_file": file,
             "capture_offset": offset,
             "sightings": item.sightings,
+            "first_seen": self._time(0),
+            "last_seen": self._time(0),
         }
 
     def _cleaned(self, item: Product, images: dict[str, tuple[str, int, bytes]]) -> dict[str, Any]:

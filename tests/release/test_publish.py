@@ -5,6 +5,7 @@ import io
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
+from provenance.audit import audit
 from provenance.verify import verify
 from release.manifest import read_manifest
 from release.schema import COLUMN_NAMES
@@ -79,7 +81,11 @@ def fates(run: Run) -> dict[str, str]:
     """Publish verdict and rule by record id."""
     folder = run.decisions("publish")
     decided = [row for name in folder.names() for row in folder.read(name).to_pylist()]
-    return {row["record_id"]: f"{row['verdict']} {row['rule']}" for row in decided}
+    return {
+        row["record_id"]: f"{row['verdict']} {row['rule']}"
+        for row in decided
+        if row["verdict"] != "flagged"
+    }
 
 
 def test_what_survived_is_published_with_its_origin_bytes(published: Workspace) -> None:
@@ -247,6 +253,49 @@ def test_removals_alone_are_a_patch_and_nothing_new_is_no_release(copied: Worksp
     release = copied.releases / "1.0.1"
     assert "shop-a:000005" not in set(rows(release)["record_id"])
     assert verify(release, copied, quiet=True) == []
+
+
+def test_what_differs_from_a_published_row_is_recorded_and_the_row_stays(
+    copied: Workspace,
+) -> None:
+    items = {item.record_id: item for item in shop_products() if item.fate == "kept"}
+    again = [
+        replace(items["shop-a:000001"], fate="duplicate"),
+        replace(items["shop-a:000002"], title="淡水珍珠手链", fate="duplicate"),
+        replace(items["shop-b:000001"], seed=99, fate="rejected"),
+        *products("shop-a", 1, first=200),
+    ]
+    before = rows(copied.releases / "1.0.0")
+    run = grow(copied, again, hours=1)
+    result = publish_run(copied, run)
+    assert (result.counts["title_changed"], result.counts["image_changed"]) == (1, 1)
+    flagged = [
+        (row["record_id"], row["rule"], row["reason"], row["value"], row["run_id"])
+        for name in run.decisions("publish").names()
+        for row in run.decisions("publish").read(name).to_pylist()
+        if row["verdict"] == "flagged"
+    ]
+    old, new = (
+        hashlib.sha256(picture(replace(items["shop-b:000001"], seed=seed))).hexdigest()
+        for seed in (items["shop-b:000001"].seed, 99)
+    )
+    assert flagged == [
+        ("shop-a:000002", "title_changed_v1",
+         "its title was published as 淡水珍珠项链 2 毫米", "淡水珍珠手链", run.run_id),
+        ("shop-b:000001", "image_changed_v1",
+         f"its picture was published as {old}", new, run.run_id),
+    ]  # fmt: skip
+    second = copied.releases / "1.1.0"
+    after = rows(second)
+    pd.testing.assert_frame_equal(
+        after[after["record_id"].isin(items)].reset_index(drop=True), before
+    )
+    # The sightings still add up, and a record that was only flagged is still published.
+    assert (
+        result.fates == {"published": 4, "merged": 1} and verify(second, copied, quiet=True) == []
+    )
+    told = audit(copied, "shop-a:000002").to_text()
+    assert "flagged by title_changed_v1 (its title was published as 淡水珍珠项链 2 毫米)" in told
 
 
 def test_a_refused_picture_of_a_published_record_removes_it(copied: Workspace) -> None:

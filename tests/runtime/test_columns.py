@@ -1,0 +1,69 @@
+"""Columns without pyarrow's `array`: the same as pyarrow makes, and no pandas for them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runtime.columns import record_batch
+
+SCHEMA = pa.schema(
+    [
+        ("text", pa.string()),
+        ("data", pa.binary()),
+        ("small", pa.int16()),
+        ("at", pa.timestamp("us", tz="UTC")),
+    ]
+)
+ROW = st.fixed_dictionaries(
+    {},
+    optional={
+        "text": st.none() | st.text(),
+        "data": st.none() | st.binary(),
+        "small": st.none() | st.integers(-(2**15), 2**15 - 1),
+        "at": st.none() | st.datetimes(datetime(1900, 1, 1), timezones=st.just(UTC)),
+    },
+)
+
+
+@given(st.lists(ROW, max_size=20))
+def test_a_batch_is_the_one_that_pyarrow_makes(rows: list[dict[str, Any]]) -> None:
+    made = record_batch(rows, SCHEMA)
+    made.validate(full=True)
+    assert made.equals(pa.RecordBatch.from_pylist(rows, SCHEMA))
+
+
+def test_another_type_is_refused() -> None:
+    with pytest.raises(TypeError, match="got double"):
+        record_batch([{"x": 1.0}], pa.schema([("x", pa.float64())]))
+
+
+def test_a_worker_that_writes_pictures_needs_no_pandas(tmp_path: Path) -> None:
+    code = """
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+import crawler.image_host
+from runtime.columns import record_batch
+from runtime.parts import PartFolder
+from runtime.tables import IMAGES
+row = {"image_url": "u", "attempt": 1, "outcome": "ok", "fetched_at": datetime.now(UTC)}
+folder = PartFolder(Path(sys.argv[1]), IMAGES)
+folder.write("part", [record_batch([row], IMAGES.schema)], "key")
+assert next(folder.stream("part", ["image_url", "outcome"])).num_rows == 1
+print(sorted({"pandas", "scrapy", "PIL", "scipy"} & set(sys.modules)))
+"""
+    root = Path(__file__).resolve().parents[2]
+    said = subprocess.run(
+        [sys.executable, "-c", code, tmp_path], cwd=root, capture_output=True, text=True,
+        check=True,
+    )  # fmt: skip
+    assert said.stdout.strip() == "[]"
