@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import functools
+import importlib
 import sys
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -22,6 +23,7 @@ from runtime.version import VERSION
 
 if TYPE_CHECKING:  # imported where it is used: a command loads only what it needs
     from crawler.sites.sitefile import Site
+    from crawler.sources import ArchiveSource
     from runtime.stages import Context
     from runtime.workspace import Run, Workspace
 
@@ -33,6 +35,17 @@ STAGE_HELP = {
     "map": "Give every record its leaf category, or hold it.",
     "dedupe": "Find copies: equal bytes, equal and near fingerprints.",
     "publish": "Publish the survivors as an immutable release.",
+}
+
+
+STAGE_WORK = {
+    "crawl": "crawler.crawl:crawl",
+    "merge": "crawler.merge:merge",
+    "fetch": "crawler.images:fetch",
+    "clean": "cleaning.stage:clean",
+    "map": "taxonomy.stage:map_records",
+    "dedupe": "cleaning.dedupe:dedupe",
+    "publish": "release.publish:publish",
 }
 
 
@@ -49,11 +62,12 @@ def command(function: Callable[..., Outcome]) -> Callable[..., None]:
     return run
 
 
+DEFAULT_CONFIG = Path("mep3m.toml")
 config_option = click.option(
     "--config",
     "config_path",
     type=click.Path(path_type=Path),
-    default=Path("mep3m.toml"),
+    default=DEFAULT_CONFIG,
     show_default=True,
     help="The configuration file.",
 )
@@ -92,12 +106,69 @@ def init(config_path: Path, force: bool, quiet: bool) -> Outcome:
     return Outcome(Exit.DONE, f"wrote {config_path}", {"config": str(config_path)})
 
 
+def from_warc_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Options of the commands that can crawl an archive."""
+    site = click.option(
+        "--site", metavar="KEY",
+        help="With --from-warc: a site of the configuration, or the name of a shipped site file.",
+    )  # fmt: skip
+    return click.option(
+        "--from-warc", "patterns", metavar="GLOB", multiple=True,
+        help="Read pages and pictures from WARC files instead of the network.",
+    )(site(function))  # fmt: skip
+
+
+def refresh_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The option of the commands that ask for what an earlier run has already."""
+    return click.option(
+        "--refresh-after", type=click.FloatRange(min=0), metavar="DAYS",
+        help="Ask again for what an earlier run fetched more than DAYS ago (0: for everything).",
+    )(function)  # fmt: skip
+
+
 @main.command()
+@from_warc_options
+@refresh_option
 @config_option
 @command
-def run(config_path: Path, quiet: bool) -> Outcome:
+def run(
+    config_path: Path,
+    patterns: tuple[str, ...],
+    site: str | None,
+    refresh_after: float | None,
+    quiet: bool,
+) -> Outcome:
     """Run all stages: go on with an unfinished run, or start a new one."""
-    return run_stages(load_config(config_path), config_path.parent, list(STAGE_HELP), quiet=quiet)
+    config, source = _source(config_path, patterns, site)
+    config = _refreshed(config, refresh_after)
+    return run_stages(config, config_path.parent, list(STAGE_HELP), source, quiet=quiet)
+
+
+def _source(
+    config_path: Path, patterns: tuple[str, ...], site: str | None
+) -> tuple[Config, ArchiveSource | None]:
+    """The configuration, and the archive to read; the latter can do without the former."""
+    from crawler.sources import ArchiveSource
+
+    if not patterns:
+        if site is not None:
+            raise ConfigError(f"--site {site}: expected --from-warc beside it; add the WARC files")
+        return load_config(config_path), None
+    # A shipped site file and WARC files say all that is needed.
+    alone = site is not None and config_path == DEFAULT_CONFIG and not config_path.exists()
+    return Config() if alone else load_config(config_path), ArchiveSource(patterns, site)
+
+
+def _refreshed(config: Config, days: float | None) -> Config:
+    """The configuration with `refresh_after` of pages and pictures replaced."""
+    if days is None:
+        return config
+    return config.model_copy(
+        update={
+            "crawl": config.crawl.model_copy(update={"refresh_after": days}),
+            "fetch": config.fetch.model_copy(update={"refresh_after": days}),
+        }
+    )
 
 
 def _stage_command(stage: str) -> None:
@@ -108,15 +179,46 @@ def _stage_command(stage: str) -> None:
         return run_stages(load_config(config_path), config_path.parent, [stage], quiet=quiet)
 
 
-for _name in STAGE_HELP:
+@main.command(help=STAGE_HELP["crawl"])
+@from_warc_options
+@refresh_option
+@config_option
+@command
+def crawl(
+    config_path: Path,
+    patterns: tuple[str, ...],
+    site: str | None,
+    refresh_after: float | None,
+    quiet: bool,
+) -> Outcome:
+    config, source = _source(config_path, patterns, site)
+    config = _refreshed(config, refresh_after)
+    return run_stages(config, config_path.parent, ["crawl"], source, quiet=quiet)
+
+
+@main.command(help=STAGE_HELP["fetch"])
+@refresh_option
+@config_option
+@command
+def fetch(config_path: Path, refresh_after: float | None, quiet: bool) -> Outcome:
+    config = _refreshed(load_config(config_path), refresh_after)
+    return run_stages(config, config_path.parent, ["fetch"], quiet=quiet)
+
+
+for _name in ("merge", "clean", "map", "dedupe", "publish"):
     _stage_command(_name)
 
 
 def run_stages(
-    config: Config, config_folder: Path, stages: Sequence[str], *, quiet: bool
+    config: Config,
+    config_folder: Path,
+    stages: Sequence[str],
+    source: ArchiveSource | None = None,
+    *,
+    quiet: bool,
 ) -> Outcome:
     """Run stages of the newest unfinished run; `crawl` starts a new run where there is none."""
-    from crawler.crawl import load_sites
+    from crawler.sources import archive_run, load_sites, require_startable, sites_of
     from runtime.executor import WorkerPool
     from runtime.locks import workspace_lock
     from runtime.stages import Context, warn
@@ -126,9 +228,14 @@ def run_stages(
     workspace = Workspace((config_folder / config.workspace).resolve())
     workspace.prepare()
     with workspace_lock(workspace.folder):
-        sites = load_sites(config, config_folder)  # a faulty site must not start a run
-        current = _unfinished_run(workspace, {site.key for site in sites})
+        current: Run | None
+        if source is not None:
+            current = archive_run(source, workspace, config, config_folder, datetime.now(UTC))
+        else:
+            current = _unfinished_run(workspace, {site.key for site in config.site})
         if current is None and stages[0] == "crawl":
+            # A faulty site must not start a run.
+            require_startable(config, load_sites(config, config_folder), config_folder)
             current = workspace.new_run(datetime.now(UTC), (site.key for site in config.site))
         if current is None:
             finished = workspace.runs()
@@ -137,6 +244,7 @@ def run_stages(
                     f"no run in {workspace.folder}: expected one; start with `mep3m crawl`"
                 )
             current = finished[-1]
+        sites = sites_of(current, config, config_folder)
         remove_temporaries(workspace.folder)
         if _has_published(workspace, current):
             stages = []  # it was killed before it could say so; there is nothing left to do
@@ -177,7 +285,7 @@ def _has_published(workspace: Workspace, run: Run) -> bool:
 def _unfinished_run(workspace: Workspace, sites: set[str]) -> Run | None:
     """The run to go on with; ConfigError when the configuration lost one of its sites."""
     run = workspace.unfinished_run()
-    if run is not None:
+    if run is not None and "from_warc" not in run.record:
         gone = sorted(set(run.record["sites"]) - sites)
         if gone:
             raise ConfigError(
@@ -190,29 +298,13 @@ def _unfinished_run(workspace: Workspace, sites: set[str]) -> Run | None:
 
 def _run_in_order(context: Context, sites: Sequence[Site], stages: Sequence[str]) -> Outcome:
     """The stages, one after the other, and what they add up to."""
-    from cleaning.dedupe import dedupe
-    from cleaning.stage import clean
-    from crawler.crawl import crawl
-    from crawler.images import fetch
-    from crawler.merge import merge
     from provenance.ledger import ledger
-    from release.publish import publish
-    from taxonomy.stage import map_records
 
-    work: dict[str, Callable[[], Any]] = {
-        "crawl": lambda: crawl(context, sites),
-        "merge": lambda: merge(context, sites),
-        "fetch": lambda: fetch(context, sites),
-        "clean": lambda: clean(context),
-        "map": lambda: map_records(context),
-        "dedupe": lambda: dedupe(context),
-        "publish": lambda: publish(context),
-    }
     run = context.run
     statuses, version = [], None if stages else run.record.get("release")
     for stage in stages:
         run.require_before(stage)
-        result = work[stage]()
+        result = _work_of(stage)(context, sites)
         run.finish_stage(stage, result.counts)
         if stage == "crawl":
             run.update(failed_sites=result.failed_sites)
@@ -235,6 +327,15 @@ def _run_in_order(context: Context, sites: Sequence[Site], stages: Sequence[str]
         "failed_sites": run.record.get("failed_sites", {}),
     }
     return Outcome(combine(statuses), _summary(context, values), values)
+
+
+def _work_of(stage: str) -> Callable[[Context, Sequence[Site]], Any]:
+    """What a stage does, imported alone: the stages together load two seconds of libraries."""
+    module, _, name = STAGE_WORK[stage].partition(":")
+    work: Callable[..., Any] = getattr(importlib.import_module(module), name)
+    if module.startswith("crawler."):
+        return work
+    return lambda context, sites: work(context)
 
 
 def _summary(context: Context, values: dict[str, Any]) -> str:
@@ -331,6 +432,66 @@ def _release_to_verify(
             "publish one with `mep3m run` or name its folder"
         )
     return found, workspace
+
+
+@main.command()
+@click.argument("run_id", metavar="[RUN]", required=False)
+@config_option
+@command
+def replay(run_id: str | None, config_path: Path, quiet: bool) -> Outcome:
+    """Read a run's captures again, without the network, and compare the listings.
+
+    RUN is a run's id; the newest one by default. Exit status 40 when the listings differ although
+    the site files are those of the run; with changed site files the differences are shown.
+    """
+    from crawler.sources import sites_of
+    from provenance.replay import replay as read_again
+    from runtime.executor import WorkerPool
+    from runtime.stages import Context
+    from runtime.workspace import Workspace
+
+    config = load_config(config_path)
+    workspace = Workspace((config_path.parent / config.workspace).resolve())
+    runs = workspace.runs()
+    if run_id is None and not runs:
+        raise WorkspaceError(
+            f"no run in {workspace.folder}: expected one; start with `mep3m crawl`"
+        )
+    chosen = runs[-1] if run_id is None else workspace.run(run_id)
+    sites = sites_of(chosen, config, config_path.parent)
+    with WorkerPool(config.workers) as pool:
+        context = Context(config, config_path.parent, workspace, chosen, pool, quiet)
+        found = read_again(context, sites)
+    failed = found.same_extraction and not found.same_bytes
+    status = Exit.VERIFICATION_FAILED if failed else Exit.DONE
+    return Outcome(status, found.to_text(), found.to_json())
+
+
+@main.group(name="site")
+def site_group() -> None:
+    """Help with site files: `check` shows what is found on a page (also with --json)."""
+
+
+@site_group.command(name="check")
+@click.argument("target", metavar="URL_OR_FILE")
+@click.option(
+    "--site", "key", metavar="KEY",
+    help="A site of the configuration, or the name of a shipped site file; else all are tried.",
+)  # fmt: skip
+@click.option("--url", help="The address that a saved page came from.")
+@config_option
+@command
+def site_check(
+    target: str, key: str | None, url: str | None, config_path: Path, quiet: bool
+) -> Outcome:
+    """Show what every extractor finds on one page, a saved file or a live URL."""
+    from crawler.sites.session import run_check
+
+    del quiet
+    # A saved page and a shipped site file need no configuration.
+    absent = config_path == DEFAULT_CONFIG and not config_path.exists()
+    config = Config() if absent else load_config(config_path)
+    return run_check(target, key, url, config, config_path.parent)
 
 
 @main.command()

@@ -1,31 +1,36 @@
 """Captures: every answer that counted, as WARC response records in rotating `.warc.gz` files.
 
 Each record is a gzip member of its own, so that an offset is enough to read one. A file is named
-`.open` while it is written; what a killed process left behind no committed page names it by.
+`.open` while it is written, and verified before it gets its name, which no other run uses; what a
+killed process left behind no committed page names it by.
 """
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import io
 import os
 import re
+import uuid
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from http import HTTPStatus
 from io import FileIO
 from pathlib import Path
 
-from warcio.statusandheaders import StatusAndHeaders
-from warcio.warcwriter import WARCWriter
+from fastwarc.warc import ArchiveIterator
 
+from runtime.errors import WorkspaceError
 from runtime.storage import explain_os_error, fsync_folder
 from runtime.version import SOFTWARE, VERSION
 
 # Secrets and session state never reach a capture; framing headers no longer describe the payload.
 DROPPED_HEADERS = frozenset({"set-cookie", "set-cookie2", "transfer-encoding", "connection"})
 OPEN_SUFFIX = ".open"
+CHUNK_BYTES = 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -37,6 +42,10 @@ class Answer:
     headers: tuple[tuple[str, str], ...]
     body: bytes
     received_at: datetime
+
+    def header(self, name: str) -> str | None:
+        """The first header of that name."""
+        return next((v for k, v in self.headers if k.lower() == name.lower()), None)
 
 
 @dataclass(frozen=True)
@@ -72,7 +81,8 @@ class CaptureWriter:
 
     def _open(self) -> FileIO:
         if self._stream is None:
-            self._name = f"{self.site}-{self._number:05d}.warc.gz"
+            run = self.folder.resolve().parent.name
+            self._name = f"{self.site}-{run}-{self._number:05d}.warc.gz"
             self._number += 1
             # Unbuffered: what a full disk refused must not be tried again when the file closes.
             self._stream = (self.folder / (self._name + OPEN_SUFFIX)).open("xb", buffering=0)
@@ -80,24 +90,36 @@ class CaptureWriter:
         return self._stream
 
     def _warcinfo(self) -> bytes:
-        buffer = io.BytesIO()
-        writer = WARCWriter(buffer, gzip=False)
         fields = {
             "software": f"{SOFTWARE}/{VERSION}",
             "format": "WARC File Format 1.1",
             "mep3m-config": self._config_digest,
             "mep3m-normalised": f"headers left out: {', '.join(sorted(DROPPED_HEADERS))}; "
-            "header names in the order received; chunked transfer coding undone",
+            "header names and values as received, in their order; transfer coding undone, "
+            "content coding kept",
         }
-        writer.write_record(writer.create_warcinfo_record(self._name, fields))
-        return buffer.getvalue()
+        block = "".join(f"{name}: {value}\r\n" for name, value in fields.items()).encode()
+        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return _record(
+            {"WARC-Type": "warcinfo", "WARC-Date": now, "WARC-Filename": self._name,
+             "Content-Type": "application/warc-fields"},
+            block,
+        )  # fmt: skip
+
+    def member(self, answer: Answer) -> bytes:
+        """The answer's record, compressed; may be called from any thread."""
+        return _member(_response(answer), self.level)
 
     def write(self, answer: Answer) -> CapturePlace:
         """Append one answer and hand it to the operating system; returns its place."""
+        return self.append(self.member(answer))
+
+    def append(self, member: bytes) -> CapturePlace:
+        """The same with what `member` made."""
         try:
             stream = self._open()
             offset = stream.tell()
-            _append(stream, member := _member(_record(answer), self.level))
+            _append(stream, member)
         except OSError as error:
             raise explain_os_error(error, self.folder / self._name) from error
         place = CapturePlace(self._name, offset, len(member))
@@ -106,14 +128,25 @@ class CaptureWriter:
         return place
 
     def close(self) -> None:
-        """Finish the current file: fsync, then its final name."""
+        """Finish the current file: fsync, every record verified, then its final name.
+
+        Raises WorkspaceError for a file that does not hold what was written; its pages are
+        queued again when the crawl goes on.
+        """
         stream, self._stream = self._stream, None
         if stream is None:
             return
         try:
             with stream:
                 os.fsync(stream.fileno())
-            (self.folder / (self._name + OPEN_SUFFIX)).replace(self.folder / self._name)
+            written = self.folder / (self._name + OPEN_SUFFIX)
+            good = verified_end(written)
+            if good < written.stat().st_size:
+                raise WorkspaceError(
+                    f"{written}: expected the record at {good} as it was written, got another; "
+                    "check the disk and run again"
+                )
+            written.replace(self.folder / self._name)
             fsync_folder(self.folder)
         except OSError as error:
             raise explain_os_error(error, self.folder / self._name) from error
@@ -133,40 +166,99 @@ def _append(stream: FileIO, data: bytes) -> None:
 
 
 def _files(folder: Path, site: str) -> Iterator[tuple[int, Path]]:
-    """Number and path of the site's capture files; site `a` has none of site `a-b`'s."""
-    name = re.compile(rf"{re.escape(site)}-(\d+)\.warc\.gz({re.escape(OPEN_SUFFIX)})?")
+    """Number and path of the run's own capture files; site `a` has none of site `a-b`'s."""
+    run = re.escape(folder.resolve().parent.name)
+    name = re.compile(rf"{re.escape(site)}-{run}-(\d+)\.warc\.gz({re.escape(OPEN_SUFFIX)})?")
     for path in sorted(folder.glob(f"{site}-*")):
         match = name.fullmatch(path.name)
         if match:
             yield int(match[1]), path
 
 
-def _record(answer: Answer) -> bytes:
-    buffer = io.BytesIO()
-    writer = WARCWriter(buffer, gzip=False, warc_version="WARC/1.1")
+def _response(answer: Answer) -> bytes:
+    """A WARC response record with the answer, byte for byte but for what is left out."""
     try:
         phrase = HTTPStatus(answer.status).phrase
     except ValueError:
         phrase = "Unknown"
-    kept = [(k, v) for k, v in answer.headers if k.lower() not in DROPPED_HEADERS]
-    moment = answer.received_at.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-    record = writer.create_warc_record(
-        answer.url,
-        "response",
-        payload=io.BytesIO(answer.body),
-        http_headers=StatusAndHeaders(f"{answer.status} {phrase}", kept, protocol="HTTP/1.1"),
-        warc_headers_dict={"WARC-Date": moment},
+    kept = [f"{k}: {v}" for k, v in answer.headers if k.lower() not in DROPPED_HEADERS]
+    head = "\r\n".join([f"HTTP/1.1 {answer.status} {phrase}", *kept, "", ""])
+    return _record(
+        {
+            "WARC-Type": "response",
+            "WARC-Target-URI": answer.url,
+            "WARC-Date": answer.received_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+            "WARC-Payload-Digest": _digest(answer.body),
+            "Content-Type": "application/http; msgtype=response",
+        },
+        head.encode("latin-1", "replace") + answer.body,
     )
-    writer.write_record(record)
-    return buffer.getvalue()
+
+
+def _record(headers: dict[str, str], block: bytes) -> bytes:
+    """A WARC 1.1 record (ISO 28500:2017)."""
+    named = {
+        **headers,
+        "WARC-Block-Digest": _digest(block),
+        "WARC-Record-ID": f"<urn:uuid:{uuid.uuid4()}>",
+    }
+    lines = [f"{name}: {value}" for name, value in named.items()]
+    head = "\r\n".join(["WARC/1.1", *lines, f"Content-Length: {len(block)}", "", ""])
+    return head.encode() + block + b"\r\n\r\n"
+
+
+def _digest(data: bytes) -> str:
+    """As WARC files name it: SHA-1 in base 32."""
+    sha1 = hashlib.sha1(data, usedforsecurity=False)
+    return f"sha1:{base64.b32encode(sha1.digest()).decode()}"
+
+
+def verified_end(path: Path) -> int:
+    """Where the first record begins that is damaged or cut; the file's size when all are whole.
+
+    Every gzip member passes its checksum and holds one record that FastWARC reads, with the
+    digests that it names.
+    """
+    offset, rest = 0, b""
+    with path.open("rb") as stream:
+        while data := rest or stream.read(CHUNK_BYTES):
+            member, out, used = zlib.decompressobj(31), bytearray(), 0
+            try:
+                while not member.eof:
+                    if not data and not (data := stream.read(CHUNK_BYTES)):
+                        return offset
+                    out += member.decompress(data)
+                    used += len(data)
+                    data = b""
+            except zlib.error:
+                return offset
+            rest = member.unused_data
+            if not _is_sound(bytes(out)):
+                return offset
+            offset += used - len(rest)
+    return offset
+
+
+def _is_sound(member: bytes) -> bool:
+    records = 0
+    for record in ArchiveIterator(io.BytesIO(member), parse_http=False, auto_decode="none"):
+        records += 1
+        # FastWARC takes what is left of a record for its block: before the HTTP head is parsed.
+        if not record.verify_block_digest():
+            return False
+        if "WARC-Payload-Digest" in record.headers:
+            record.parse_http()
+            if not record.verify_payload_digest():
+                return False
+    return records == 1
 
 
 def repair(folder: Path, site: str, ends: Iterable[tuple[str, int]]) -> set[str]:
     """Finish the files that a killed process left open; returns the names whose bytes are short.
 
     `ends` gives, for each file that committed pages name, the end of its last named record: what
-    lies behind it was never committed and is cut off. A file that ends earlier lost data (a
-    power failure), and its pages have to be fetched again.
+    lies behind it was never committed and is cut off. A file that ends earlier, or holds a damaged
+    record, lost data (a power failure), and the pages behind have to be fetched again.
     """
     short = set()
     named = dict(ends)
@@ -177,8 +269,9 @@ def repair(folder: Path, site: str, ends: Iterable[tuple[str, int]]) -> set[str]
         if name not in named:
             path.unlink()
             continue
+        end = min(named[name], verified_end(path))
         with path.open("r+b") as stream:
-            stream.truncate(min(named[name], path.stat().st_size))
+            stream.truncate(end)
             os.fsync(stream.fileno())
         path.replace(folder / name)
     for name, end in named.items():

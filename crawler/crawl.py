@@ -11,14 +11,17 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from crawler.from_warc import ArchiveWork, archive_index, crawl_archive
 from crawler.frontier_file import pages_done
-from crawler.sites.sitefile import Site, load_site
-from runtime.config import Config
-from runtime.errors import ConfigError, SiteError, StopRequested, WorkerFailedError
+from crawler.memory import bring_up_to_date
+from crawler.sites.sitefile import Site
+from crawler.sources import require_contact
+from runtime.errors import SiteError, StopRequested, WorkerFailedError
 from runtime.executor import MAX_DEATHS
 from runtime.exits import Exit
 from runtime.progress import progress
@@ -28,22 +31,6 @@ from runtime.storage import write_json
 POLL_SECONDS = 0.1
 COUNT_SECONDS = 1.0
 STOP_PATIENCE_SECONDS = 20.0
-
-
-def load_sites(config: Config, config_folder: Path) -> list[Site]:
-    """The configured sites. Raises ConfigError for a faulty site file or a missing contact."""
-    if not config.site:
-        raise ConfigError(
-            "no site to crawl: expected at least one [[site]] in the configuration; add one"
-        )
-    sites = [load_site(site, config_folder) for site in config.site]
-    for site in sites:
-        if not config.contact and not site.hosts <= set(site.config.allow_private):
-            raise ConfigError(
-                f'`contact` = "": expected an e-mail address or URL before {site.config.base_url} '
-                "is crawled, so that its owner can reach you; set it"
-            )
-    return sites
 
 
 def host_groups(sites: Sequence[Site]) -> list[list[Site]]:
@@ -60,12 +47,37 @@ def crawl(context: Context, sites: Sequence[Site]) -> StageResult:
     """Crawl every site of the run that is not done. Raises StopRequested when a worker was told
     to stop, and whatever keeps every site from being stored (a full disk, say)."""
     todo = [site for site in sites if not _is_done(context, site)]
+    if context.run.record.get("from_warc") is None:
+        require_contact(context.config, todo)
+        if context.config.crawl.refresh_after > 0:
+            bring_up_to_date(context.workspace, context.run)
+        failed = _crawl_live(context, todo)
+    else:
+        failed = _crawl_archives(context, todo)
+    counts: Counts = Counter()
+    for site in sites:
+        counts.update(_counts_of(context, site))
+        if site.key not in failed and not counts_ok(context, site):
+            failed[site.key] = _nothing_came(context, site)
+    for key, problem in sorted(failed.items()):
+        warn(f"site {key} failed: {problem}")
+    context.run.update(
+        site_digests={**context.run.record.get("site_digests", {}), **_digests(todo)}
+    )
+    return StageResult(counts, len(todo), failed)
+
+
+def _digests(sites: Sequence[Site]) -> dict[str, str]:
+    """What extraction was made with, so that `replay` can say whether it changed."""
+    return {site.key: site.digest for site in sites}
+
+
+def _crawl_live(context: Context, todo: Sequence[Site]) -> dict[str, str]:
     workers = _Workers(context)
-    groups = host_groups(todo)
     failed: dict[str, str] = {}
     with progress("crawl: pages", quiet=context.quiet) as tick:
         with ThreadPoolExecutor(max(1, context.config.workers)) as threads:
-            futures = [threads.submit(workers.crawl_group, group) for group in groups]
+            futures = [threads.submit(workers.crawl_group, group) for group in host_groups(todo)]
             try:
                 while not all(future.done() for future in futures):
                     time.sleep(POLL_SECONDS)
@@ -75,14 +87,19 @@ def crawl(context: Context, sites: Sequence[Site]) -> StageResult:
                 raise
         for future in futures:
             failed.update(future.result())
-    counts: Counts = Counts()
-    for site in sites:
-        counts.update(_counts_of(context, site))
-        if site.key not in failed and not counts_ok(context, site):
-            failed[site.key] = _nothing_came(context, site)
-    for key, problem in sorted(failed.items()):
-        warn(f"site {key} failed: {problem}")
-    return StageResult(counts, len(todo), failed)
+    return failed
+
+
+def _crawl_archives(context: Context, todo: Sequence[Site]) -> dict[str, str]:
+    archive_index(context.run)
+    works = [
+        ArchiveWork(context.run, site.config, context.config, context.config_folder)
+        for site in todo
+    ]
+    with progress("crawl: sites of the archive", len(works), quiet=context.quiet) as tick:
+        for done, _ in enumerate(context.pool.map(crawl_archive, works), start=1):
+            tick(done)
+    return {}
 
 
 def _is_done(context: Context, site: Site) -> bool:
@@ -112,7 +129,7 @@ def _counts_of(context: Context, site: Site) -> Counts:
 def counts_ok(context: Context, site: Site) -> bool:
     """Whether the site was read and any product seen."""
     counts = _counts_of(context, site)
-    return counts["pages.ok"] > 0 and counts["sightings"] > 0
+    return counts["pages.ok"] + counts["pages.carried"] > 0 and counts["sightings"] > 0
 
 
 def _nothing_came(context: Context, site: Site) -> str:
@@ -121,7 +138,8 @@ def _nothing_came(context: Context, site: Site) -> str:
         for batch in context.run.pages.stream(site.key, ["url", "outcome", "error"])
         for row in batch.slice(0, 1).to_pylist()
     ]
-    if _counts_of(context, site)["pages.ok"]:
+    counts = _counts_of(context, site)
+    if counts["pages.ok"] + counts["pages.carried"]:
         return (
             f"expected products on the pages of {site.config.base_url}, found none; "
             f"check the selectors of its site file ({site.config.program})"

@@ -19,6 +19,7 @@ from crawler.traps import added_parameters, content_key, endless_url, shape
 from crawler.waves import BARREN, FRUITFUL, REFINES, REPEATED, Bounds, child_wave
 
 LISTING_KINDS = ("start", "category", "next")
+_HAS_TURN = "SELECT 1 FROM queue WHERE url = ? AND rank IS NOT NULL"
 
 
 @dataclass(frozen=True)
@@ -167,10 +168,12 @@ def _remember(db: sqlite3.Connection, visit: Visit, shown: Sequence[str]) -> Non
 
 
 def requests(
-    visit: Visit, standing: Standing, links: Sequence[Link], bounds: Bounds
+    db: sqlite3.Connection, visit: Visit, standing: Standing, links: Sequence[Link], bounds: Bounds
 ) -> Iterator[tuple[Any, ...]]:
     """Rows of the queue for a page's links, in their order; some already closed by a bound."""
     for position, link in enumerate(links):
+        if db.execute(_HAS_TURN, (link.target_url,)).fetchone() is not None:
+            continue  # most links of a page: the navigation
         kind, url, chain, error = link.kind, link.target_url, None, None
         page_no, depth, redirects, stale = 0, visit.depth, 0, 0
         refines: tuple[str, ...] = ()
@@ -181,8 +184,8 @@ def requests(
         if kind == "next":
             page_no, stale, chain = visit.page_no + 1, standing.stale, standing.chain
             if standing.full:
-                continue
-            if page_no >= bounds.max_pages_per_category:
+                error = f"max_products_per_category = {bounds.max_products_per_category}"
+            elif page_no >= bounds.max_pages_per_category:
                 error = f"max_pages_per_category = {bounds.max_pages_per_category}"
         elif kind == "redirect":
             kind, chain, redirects = visit.kind, visit.chain, visit.redirects + 1

@@ -8,6 +8,7 @@ commit takes a page off the queue. Only the batch whose turn it is lies in memor
 from __future__ import annotations
 
 import json
+import math
 import sqlite3
 from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -188,7 +189,7 @@ class Frontier:
 
     def _is_time_up(self, now: float) -> bool:
         """Whether the crawl of the site, its interruptions left out, took all its time."""
-        if self._bounds.max_hours is None:
+        if self._bounds.max_hours is None or math.isinf(now):  # an archive takes no time
             return False
         self._seconds += 0.0 if self._tick is None else max(0.0, now - self._tick)
         self._tick = now
@@ -272,7 +273,8 @@ class Frontier:
             _insert_sightings(db, visit.id, sightings)
             _insert_links(db, visit.id, reading.links)
             if follow:
-                db.executemany(_INSERT, requests(visit, standing, reading.links, self._bounds))
+                rows = list(requests(db, visit, standing, reading.links, self._bounds))
+                db.executemany(_INSERT, rows)
             db.execute(
                 "UPDATE queue SET outcome = ?, status = ?, fetched_at = ?, capture_file = ?,"
                 " capture_offset = ?, capture_end = ?, attempts = ?, opt_out = ?, error = ?,"
@@ -284,6 +286,18 @@ class Frontier:
             if self._bounds.max_hours is not None:
                 db.execute("INSERT OR REPLACE INTO meta VALUES ('seconds', ?)", (self._seconds,))
         self._forget(visit)
+
+    def index_tiles(self) -> None:
+        """Make `tiles` fast; only crawls that carry pages forward need it."""
+        self._db.execute("CREATE INDEX IF NOT EXISTS by_product ON sightings(product_url)")
+
+    def tiles(self, product_url: str) -> list[tuple[str | None, str | None]]:
+        """Title and picture of every tile of a product that listing pages showed."""
+        return self._db.execute(
+            "SELECT title, image_url FROM sightings WHERE product_url = ? AND page_kind = 'listing'"
+            " ORDER BY page, position",
+            (product_url,),
+        ).fetchall()
 
     def host(self, host: str) -> HostState | None:
         """What is stored of a host."""
@@ -354,7 +368,7 @@ def _insert_links(db: sqlite3.Connection, page: int, links: Sequence[Link]) -> N
         "INSERT INTO links VALUES (?, ?, ?, ?, ?, ?)",
         [
             (page, position, link.target_url, link.kind, link.anchor_text,
-             json.dumps(link.trail, ensure_ascii=False))
+             json.dumps(link.trail, ensure_ascii=False) if link.trail else "[]")
             for position, link in enumerate(links)
         ],
     )  # fmt: skip

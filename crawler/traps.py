@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable
+from functools import lru_cache
 from urllib.parse import parse_qs, parse_qsl, urlsplit
 
 from runtime.keys import digest
@@ -23,6 +24,8 @@ FRUITLESS_PAGES = 20
 BARREN_HOPS = 4
 BARREN_PAGES = 50
 
+REMEMBERED_URLS = 32_768  # the navigation of a shop stands on all its pages
+
 _DIGITS = re.compile(r"\d+")
 
 
@@ -30,6 +33,8 @@ def endless_url(url: str) -> str | None:
     """Why the URL itself looks like a trap's; None when it does not."""
     if len(url) > MAX_URL_CHARS:
         return f"expected a URL of at most {MAX_URL_CHARS} characters, got {len(url)}"
+    if url.count("/") < MAX_SAME_SEGMENTS + 2:
+        return None
     segments = Counter(segment for segment in urlsplit(url).path.split("/") if segment)
     name, times = segments.most_common(1)[0] if segments else ("", 0)
     if times >= MAX_SAME_SEGMENTS:
@@ -43,6 +48,8 @@ def added_parameters(url: str, base: str) -> tuple[str, ...]:
     A refinement has the same path, some parameters more, and no other value for those it shares
     with the base: a filter, a sort order, a view. Empty when it is none.
     """
+    if "?" not in url:
+        return ()
     ours, theirs = urlsplit(url), urlsplit(base)
     if (ours.netloc, ours.path) != (theirs.netloc, theirs.path):
         return ()
@@ -53,6 +60,7 @@ def added_parameters(url: str, base: str) -> tuple[str, ...]:
     return tuple(sorted(mine.keys() - other.keys()))
 
 
+@lru_cache(maxsize=REMEMBERED_URLS)
 def shape(url: str) -> str:
     """The URL with its numbers and the values of its parameters left out: pages of one kind."""
     parts = urlsplit(url)

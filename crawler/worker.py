@@ -14,10 +14,12 @@ from typing import Any
 from scrapy.crawler import CrawlerProcess
 
 from crawler.captures import CaptureWriter
+from crawler.carry import Carrier
 from crawler.dispatch import Dispatcher
 from crawler.export import export_site, known_hosts
 from crawler.frontier import Frontier
 from crawler.scrapy_parts import scrapy_settings
+from crawler.seeding import seed_frontier
 from crawler.sites.sitefile import load_site
 from crawler.spiders.listing import ListingSpider
 from crawler.waves import bounds_of
@@ -51,11 +53,16 @@ def crawl_site(job: Path) -> Exit:
             max_bytes=config.crawl.warc_max_mib * 1024 * 1024,
         )
         try:
-            dispatcher = Dispatcher(site, frontier, config.crawl, time.time, known_hosts(run))
+            seed_frontier(frontier, site, Path(values["config_folder"]))
+            carrier = Carrier(run, site, frontier, config.crawl)
+            dispatcher = Dispatcher(
+                site, frontier, config.crawl, time.time, known_hosts(run), carrier.carry
+            )
             process = CrawlerProcess(scrapy_settings(config, site))
             crawler = process.create_crawler(ListingSpider)
             process.crawl(crawler, dispatcher=dispatcher, captures=captures, clock=time.time)
             process.start()
+            carrier.close()
         finally:
             captures.close()
         spider: Any = crawler.spider

@@ -5,8 +5,6 @@ A shard is written again only when it loses a record; decisions of earlier runs 
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +16,7 @@ import pyarrow.parquet as pq
 from release.manifest import FileEntry, Manifest
 from release.shards import RewriteWork, order_text, rewrite_shard, shard_name
 from runtime.executor import WorkerPool
-from runtime.storage import fsync_folder
+from runtime.storage import link_or_copy
 
 
 @dataclass(frozen=True)
@@ -45,19 +43,6 @@ def write_removals(file: Path, removed: dict[str, str]) -> Removals:
     with pa.OSFile(str(file), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
         writer.write_table(table)
     return Removals(file, ids, tuple(removed[record] for record in sorted(removed)))
-
-
-def link_or_copy(source: Path, target: Path) -> None:
-    """A second name for the same file; a copy where the file system has no hard links."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        os.link(source, target)
-    except OSError:
-        # Another device, a link limit or no links at all: the bytes are what counts.
-        shutil.copyfile(source, target)
-        with target.open("rb+") as stream:
-            os.fsync(stream.fileno())
-    fsync_folder(target.parent)
 
 
 def carry_shards(

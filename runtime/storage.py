@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from itertools import chain
@@ -74,6 +75,21 @@ def atomic_path(target: Path) -> Iterator[Path]:
     finally:
         with suppress(FileNotFoundError, PermissionError):
             temporary.unlink()
+
+
+# What a file system without hard links, another device or a link limit answers.
+_NO_LINKS = frozenset({errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP, errno.ENOSYS})
+
+
+def link_or_copy(source: Path, target: Path) -> None:
+    """A second name for an immutable file, or a copy where it cannot have one; whole or absent."""
+    with atomic_path(target) as temporary:
+        try:
+            os.link(source, temporary)
+        except OSError as error:
+            if error.errno not in _NO_LINKS:
+                raise
+            shutil.copyfile(source, temporary)
 
 
 def write_bytes(target: Path, data: bytes) -> None:

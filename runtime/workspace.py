@@ -15,9 +15,11 @@ from runtime.keys import digest
 from runtime.parts import PartFolder
 from runtime.storage import explain_os_error, read_json, write_json
 from runtime.tables import (
+    ABSENT,
     CLEANED,
     DECISIONS,
     IMAGES,
+    KNOWN,
     LABELS,
     LINKS,
     LISTINGS,
@@ -79,6 +81,14 @@ class Run:
     @property
     def listings(self) -> PartFolder:
         return self._table(LISTINGS)
+
+    @property
+    def known(self) -> PartFolder:
+        return self._table(KNOWN)
+
+    @property
+    def absent(self) -> PartFolder:
+        return self._table(ABSENT)
 
     @property
     def images(self) -> PartFolder:
@@ -186,8 +196,11 @@ class Workspace:
         runs = self.runs()
         return runs[-1] if runs and not runs[-1].is_finished else None
 
-    def new_run(self, now: datetime, sites: Iterable[str]) -> Run:
-        """Start a run named after `now`; a second one of that second gets a suffix."""
+    def new_run(self, now: datetime, sites: Iterable[str], **record: Any) -> Run:
+        """Start a run named after `now`; a second one of that second gets a suffix.
+
+        `record` are further entries of its `run.json`.
+        """
         stem = now.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
         taken = {run.run_id for run in self.runs()}
         run_id = next(
@@ -196,7 +209,7 @@ class Workspace:
         run = Run(self.folder / "runs" / run_id)
         write_json(
             run.folder / "run.json",
-            {"run_id": run_id, "status": "running", "sites": sorted(sites), "stages": {}},
+            {"run_id": run_id, "status": "running", "sites": sorted(sites), "stages": {}, **record},
         )
         return run
 

@@ -6,44 +6,26 @@ The spider yields nothing: a page's results go to the frontier in one transactio
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 from typing import Any, NoReturn
 
 from scrapy import Request, Spider
-from scrapy.exceptions import (
-    CannotResolveHostError,
-    CloseSpider,
-    DownloadCancelledError,
-    DownloadConnectionRefusedError,
-    DownloadFailedError,
-    DownloadTimeoutError,
-    IgnoreRequest,
-    ResponseDataLossError,
-)
+from scrapy.exceptions import CloseSpider
 from scrapy.http import Response
 from twisted.python.failure import Failure
 
-from crawler.addresses import RefusedAddressError
+from crawler.bodies import BodyFault, decoded
 from crawler.captures import Answer, CaptureWriter
 from crawler.dispatch import Dispatcher, RobotsVisit
 from crawler.frontier import Visit
-from crawler.politeness import backoff, retry_after
-from crawler.sites.pages import PageInput, PageReading, UnreadablePage, read_page
+from crawler.http import FetchFault, HttpAnswer
+from crawler.politeness import ROBOTS_MAX_BYTES, backoff, retry_after
+from crawler.reading import judge
 
 RETRY_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
 PAUSE_STATUSES = frozenset({429, 503})
-# Download errors with the outcome each is recorded as, and whether it is worth another try.
-_FAILURES: tuple[tuple[type[BaseException], str, bool], ...] = (
-    (RefusedAddressError, "refused_address", False),
-    (DownloadTimeoutError, "timeout", True),
-    (DownloadConnectionRefusedError, "connection_refused", True),
-    (CannotResolveHostError, "dns", True),
-    (DownloadCancelledError, "too_large", False),
-    (IgnoreRequest, "too_large", False),  # said when undoing the content coding
-    (ResponseDataLossError, "incomplete", True),
-    (DownloadFailedError, "connection_lost", True),
-)
 
 
 class ListingSpider(Spider):
@@ -63,6 +45,7 @@ class ListingSpider(Spider):
         self.fault: Exception | None = None
         self._captures = captures
         self._clock = clock
+        self._max_bytes = dispatcher.settings.max_body_mib * 1024 * 1024
 
     async def start(self) -> AsyncIterator[Any]:
         """Nothing: every request comes from the frontier."""
@@ -88,26 +71,21 @@ class ListingSpider(Spider):
             dont_filter=True,
         )
 
-    def _capture(self, response: Response) -> tuple[Answer, str]:
-        # Kept by the capture middleware before the content coding was undone.
-        raw: Response = response.meta["undecoded"]
-        moment = datetime.fromtimestamp(self._clock(), UTC)
-        headers = tuple(
-            (name.decode("latin-1"), value.decode("latin-1"))
-            for name, values in raw.headers.items()
-            for value in values
-        )
+    def _answer(self, response: Response) -> Answer:
         visit: Visit | RobotsVisit = response.meta["visit"]
-        return Answer(visit.url, raw.status, headers, raw.body, moment), moment.isoformat()
+        came: HttpAnswer = response.answer  # type: ignore[attr-defined]
+        moment = datetime.fromtimestamp(self._clock(), UTC)
+        return Answer(visit.url, came.status, came.headers, came.body, moment)
 
-    def parse(self, response: Response) -> None:
+    async def parse(self, response: Response) -> None:
         """One page: retried, followed as a redirect, or captured, read and committed."""
         visit: Visit = response.meta["visit"]
         try:
-            if response.status in RETRY_STATUSES:
-                self._put_off(visit, response)
+            answer = self._answer(response)
+            if answer.status in RETRY_STATUSES:
+                self._put_off(visit, answer)
             else:
-                self._commit(visit, response)
+                await self._commit(visit, answer)
         except Exception as error:
             self._give_up(error)
         finally:
@@ -125,44 +103,38 @@ class ListingSpider(Spider):
         except Exception as error:
             self._give_up(error)
 
-    def _put_off(self, visit: Visit, response: Response) -> None:
-        header = (response.headers.get("Retry-After") or b"").decode("latin-1")
-        wait = retry_after(header, self._clock())
-        if response.status in PAUSE_STATUSES:
+    def _put_off(self, visit: Visit, answer: Answer) -> None:
+        wait = retry_after(answer.header("Retry-After"), self._clock())
+        if answer.status in PAUSE_STATUSES:
             pause = backoff(visit.attempt) if wait is None else wait
             self.dispatcher.pause(visit.host, pause)
-        code = f"http_{response.status}"
-        self.dispatcher.retry(visit, code, f"answered {response.status}", wait)
+        code = f"http_{answer.status}"
+        self.dispatcher.retry(visit, code, f"answered {answer.status}", wait)
 
-    def _commit(self, visit: Visit, response: Response) -> None:
-        answer, fetched_at = self._capture(response)
-        reading, outcome, error = PageReading(), f"http_{response.status}", None
-        if response.status < 400:
-            outcome = "ok" if response.status < 300 else "redirect"
-            page = PageInput(visit.url, visit.kind, answer.status, answer.headers, response.body)
-            try:
-                reading = read_page(page, self.dispatcher.site)
-            except UnreadablePage as fault:
-                outcome, error = "unreadable", str(fault)
-        place = self._captures.write(answer)
+    async def _commit(self, visit: Visit, answer: Answer) -> None:
+        # zlib lets go of the interpreter: half of a page's work happens beside the other half.
+        compressed = asyncio.to_thread(self._captures.member, answer)
+        member = asyncio.ensure_future(compressed)
+        judged = judge(answer, visit.kind, self.dispatcher.site, self._max_bytes)
+        place = self._captures.append(await member)
         self.dispatcher.frontier.commit_page(
-            visit,
-            outcome,
-            answer.status,
-            fetched_at,
-            place,
-            reading,
-            error,
-        )
+            visit, judged.outcome, answer.status, answer.received_at.isoformat(), place,
+            judged.reading, judged.error,
+        )  # fmt: skip
 
     def parse_robots(self, response: Response) -> None:
         """A host's robots.txt, captured like any page."""
         visit: RobotsVisit = response.meta["visit"]
         try:
-            answer, _ = self._capture(response)
-            location = (response.headers.get("Location") or b"").decode("latin-1") or None
-            place = self._captures.write(answer)
-            self.dispatcher.robots_answer(visit, response.status, response.body, location, place)
+            answer = self._answer(response)
+            try:
+                body = decoded(answer.headers, answer.body, ROBOTS_MAX_BYTES * 4)
+            except BodyFault as fault:
+                self.dispatcher.robots_failed(visit, str(fault))
+            else:
+                location = answer.header("Location")
+                place = self._captures.write(answer)
+                self.dispatcher.robots_answer(visit, answer.status, body, location, place)
         except Exception as error:
             self._give_up(error)
         finally:
@@ -171,12 +143,14 @@ class ListingSpider(Spider):
     def failed(self, failure: Failure) -> None:
         """No answer, or none that could be taken."""
         visit: Visit | RobotsVisit = failure.request.meta["visit"]  # type: ignore[attr-defined]
-        kinds = [(o, again) for kind, o, again in _FAILURES if isinstance(failure.value, kind)]
-        if not kinds:
+        fault = failure.value
+        if isinstance(fault, FetchFault):
+            outcome, worth_it = fault.outcome, fault.worth_retrying
+        else:
             # A defect, not the network: let Scrapy log it, and close the page by name.
-            self.logger.error("unforeseen failure of %s", visit.url, exc_info=failure.value)
-        outcome, worth_it = kinds[0] if kinds else ("error", False)
-        error = f"{outcome}: {failure.getErrorMessage()}"[:300]
+            outcome, worth_it = "error", False
+            self.logger.error("unforeseen failure of %s", visit.url, exc_info=fault)
+        error = failure.getErrorMessage()[:300]
         try:
             if isinstance(visit, RobotsVisit):
                 self.dispatcher.robots_failed(visit, error)

@@ -67,7 +67,8 @@ def test_files_rotate_and_never_share_a_name(tmp_path: Path) -> None:
     first = write(tmp_path, *(answer(n) for n in range(4)), max_bytes=1)
     again = write(tmp_path, answer(9))
     names = [place.file for place in (*first, *again)]
-    assert names == [f"shop-{n:05d}.warc.gz" for n in range(5)]
+    run = tmp_path.parent.name  # no other run has files of these names
+    assert names == [f"shop-{run}-{n:05d}.warc.gz" for n in range(5)]
     assert sorted(path.name for path in tmp_path.iterdir()) == names
 
 

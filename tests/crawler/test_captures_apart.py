@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+import gzip
 import subprocess
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
 from fastwarc.warc import ArchiveIterator as FastIterator
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from warcio.archiveiterator import ArchiveIterator
 
-from crawler.captures import Answer, CapturePlace, CaptureWriter, repair
+from crawler.capture_reader import read_answer
+from crawler.captures import (
+    DROPPED_HEADERS,
+    Answer,
+    CapturePlace,
+    CaptureWriter,
+    repair,
+    verified_end,
+)
+from runtime.errors import WorkspaceError
 
 MOMENT = datetime(2026, 1, 31, 8, 11, 0, 123456, tzinfo=UTC)
 FILL = """
@@ -37,6 +48,11 @@ writer.close()
 
 def answer(body: bytes, *headers: tuple[str, str]) -> Answer:
     return Answer("http://shop.example/1?a=%C4%DA", 200, headers, body, MOMENT)
+
+
+def named(site: str, folder: Path) -> str:
+    """A site's first capture file: the run is the folder that `captures` lies in."""
+    return f"{site}-{folder.parent.name}-00000.warc.gz"
 
 
 def writer(folder: Path, site: str) -> CaptureWriter:
@@ -70,7 +86,7 @@ def test_a_site_never_touches_the_files_of_one_whose_name_goes_on(tmp_path: Path
     place = captures.write(answer(b"b"))
     assert repair(tmp_path, "shop", []) == set()
     assert (tmp_path / f"{place.file}.open").is_file()
-    assert writer(tmp_path, "shop").write(answer(b"a")).file == "shop-00000.warc.gz"
+    assert writer(tmp_path, "shop").write(answer(b"a")).file == named("shop", tmp_path)
     captures.close()
     assert (tmp_path / place.file).is_file()
 
@@ -83,7 +99,7 @@ def test_headers_are_kept_but_for_session_and_framing(tmp_path: Path) -> None:
     )  # fmt: skip
     captures.write(answer(b"x", *headers))
     captures.close()
-    with (tmp_path / "shop-00000.warc.gz").open("rb") as stream:
+    with (tmp_path / named("shop", tmp_path)).open("rb") as stream:
         (kept,) = [
             r.http_headers.headers for r in ArchiveIterator(stream) if r.rec_type == "response"
         ]
@@ -97,7 +113,7 @@ def test_a_full_disk_is_named_and_costs_no_record_that_was_written(tmp_path: Pat
     )  # fmt: skip
     assert said.returncode == 0, said.stderr
     assert said.stdout.count("no room to write") == 2
-    with (tmp_path / "shop-00000.warc.gz").open("rb") as stream:
+    with (tmp_path / named("shop", tmp_path)).open("rb") as stream:
         bodies = [r.raw_stream.read() for r in ArchiveIterator(stream) if r.rec_type == "response"]
     assert bodies == [b"small", b"small again"]
 
@@ -108,5 +124,64 @@ def test_repair_leaves_finished_files_alone(tmp_path: Path) -> None:
     captures.close()
     whole = (tmp_path / place.file).read_bytes()
     assert repair(tmp_path, "shop", []) == set()
-    assert repair(tmp_path, "shop", [("shop-00007.warc.gz", 5)]) == {"shop-00007.warc.gz"}
+    assert repair(tmp_path, "shop", [("lost.warc.gz", 5)]) == {"lost.warc.gz"}
     assert (tmp_path / place.file).read_bytes() == whole
+
+
+_VALUE = st.text(st.characters(max_codepoint=255, exclude_categories=["Cc"]), max_size=30)
+
+
+@settings(max_examples=60)
+@given(
+    headers=st.lists(
+        st.tuples(st.from_regex(r"[A-Za-z][A-Za-z0-9-]{0,20}", fullmatch=True), _VALUE)
+    ),
+    body=st.binary(max_size=300),
+    status=st.integers(100, 599),
+)
+def test_an_answer_is_read_back_as_extraction_saw_it(
+    tmp_path_factory: pytest.TempPathFactory,
+    headers: list[tuple[str, str]],
+    body: bytes,
+    status: int,
+) -> None:
+    """Every byte of a header's value counts: shops write UTF-8 and GBK into them."""
+    folder = tmp_path_factory.mktemp("captures")
+    kept = tuple((k, v.strip()) for k, v in headers if k.lower() not in DROPPED_HEADERS)
+    written = Answer("http://shop.example/ä", status, kept, body, MOMENT)
+    captures = writer(folder, "shop")
+    place = captures.write(written)
+    captures.close()
+    assert read_answer(folder / place.file, place.offset) == written
+
+
+def test_a_file_that_changed_under_the_writer_does_not_get_its_name(tmp_path: Path) -> None:
+    captures = writer(tmp_path, "shop")
+    captures.write(answer(b"first"))
+    place = captures.write(answer(b"second" * 1000))
+    captures.write(answer(b"third"))
+    path = tmp_path / f"{place.file}.open"
+    data = bytearray(path.read_bytes())
+    data[place.offset + place.length // 2] ^= 0xFF
+    path.write_bytes(data)
+    with pytest.raises(WorkspaceError, match=rf"expected the record at {place.offset} as it was"):
+        captures.close()
+    assert not (tmp_path / place.file).exists()
+    # Going on, the pages from the damaged record on are asked for again.
+    end = place.offset + place.length
+    assert repair(tmp_path, "shop", [(place.file, end)]) == {place.file}
+    assert (tmp_path / place.file).stat().st_size == place.offset
+
+
+def test_a_record_with_another_payload_is_noticed_though_its_checksum_is_right(
+    tmp_path: Path,
+) -> None:
+    captures = writer(tmp_path, "shop")
+    place = captures.write(answer(b"payload"))
+    captures.close()
+    path = tmp_path / place.file
+    data = path.read_bytes()
+    assert verified_end(path) == len(data)
+    member = gzip.decompress(data[place.offset :]).replace(b"payload", b"forgery")
+    path.write_bytes(data[: place.offset] + gzip.compress(member))
+    assert verified_end(path) == place.offset

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,22 +35,24 @@ class Said:
         return value
 
 
-def start(*arguments: str | Path) -> subprocess.Popen[str]:
-    """Start the command line in a process group of its own."""
+def start(*arguments: str | Path, at: Path = REPOSITORY) -> subprocess.Popen[str]:
+    """Start the command line in a process group of its own, standing in the folder `at`."""
     return subprocess.Popen(
-        [sys.executable, "-m", "pipeline", *map(str, arguments)],
-        cwd=REPOSITORY,
+        [sys.executable, str(REPOSITORY / "pipeline.py"), *map(str, arguments)],
+        cwd=at,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        # Where the tests themselves run in the background, an ignored Ctrl-C would be inherited.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
 
 
-def mep3m(*arguments: str | Path) -> Said:
+def mep3m(*arguments: str | Path, at: Path = REPOSITORY) -> Said:
     """Run the command line to its end."""
-    process = start(*arguments)
+    process = start(*arguments, at=at)
     try:
         out, err = process.communicate(timeout=PATIENCE_SECONDS)
     except subprocess.TimeoutExpired:
@@ -69,6 +73,19 @@ def signal_when(
     process.send_signal(number)
 
 
+def pages_done(folder: Path) -> int:
+    """Pages committed in all frontiers of a workspace, read beside their writers."""
+    total = 0
+    for path in folder.glob("runs/*/frontier/*.sqlite"):
+        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as db:
+            try:
+                query = "SELECT COUNT(*) FROM queue WHERE outcome IS NOT NULL"
+                total += db.execute(query).fetchone()[0]
+            except sqlite3.OperationalError:
+                continue  # not made yet
+    return total
+
+
 @dataclass(frozen=True)
 class DemoRun:
     """A finished demo."""
@@ -79,6 +96,16 @@ class DemoRun:
     @property
     def config(self) -> Path:
         return self.folder / "mep3m.toml"
+
+    @classmethod
+    def read(cls, path: Path) -> DemoRun:
+        """The run that another process wrote down."""
+        said = json.loads(path.read_text())
+        return cls(Path(said["folder"]), said["values"])
+
+    def write(self, path: Path) -> None:
+        """For other processes: where the run lies and what it said."""
+        path.write_text(json.dumps({"folder": str(self.folder), "values": self.values}))
 
     @property
     def release(self) -> Path:

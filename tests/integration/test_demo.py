@@ -169,3 +169,11 @@ def test_a_crawl_from_a_second_run_changes_nothing_published(demo: DemoRun, tmp_
     assert said.status == 30, said.err
     assert "shop-a" in said.err
     assert (copy / "releases" / "LATEST.json").read_bytes() == before
+
+
+def test_a_replay_of_the_demo_gives_the_same_listings(demo: DemoRun) -> None:
+    """The shops are gone; the captures are enough."""
+    said = mep3m("replay", "--config", demo.config, "--json")
+    assert said.status == 0, said.err
+    assert said.json["same_bytes"]
+    assert said.json["counts"]["same"] == demo.values["stages"]["merge"]["listings"]

@@ -180,3 +180,10 @@ def test_nothing_is_published_twice(folder: Path) -> None:
     versions = sorted(path.name for path in (folder / "workspace" / "releases").glob("1.*"))
     assert versions == ["1.0.0"]
     assert len(pq.read_table(folder / "workspace" / "releases" / "1.0.0" / "data")) > 0
+
+
+def test_a_replay_gives_the_same_listings(folder: Path) -> None:
+    said = mep3m("replay", "--config", folder / "mep3m.toml", "--json")
+    assert said.status == 0, said.err
+    assert said.json["same_bytes"]
+    assert said.json["counts"] == {"same": 203}
