@@ -4,10 +4,13 @@ import argparse
 import sys
 from pathlib import Path
 
+from benchmarks.crawl import CRAWL
+from benchmarks.fetch import FETCH
+from benchmarks.frontier import FRONTIER
 from benchmarks.harness import run, select
 from benchmarks.search import GROWTH, SEARCH
 
-BENCHMARKS = (SEARCH, GROWTH)
+BENCHMARKS = (SEARCH, GROWTH, FRONTIER, CRAWL, FETCH)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -27,6 +27,7 @@ from cleaning.sketch import title_sketches
 from runtime.config import CleanConfig
 from runtime.image_index import ImageIndex, ImagePlace
 from runtime.keys import digest
+from runtime.optouts import forbids
 from runtime.parts import run_key
 from runtime.stages import Context, Counts, StageResult, Unit, run_units
 from runtime.tables import CLEANED, DECISIONS
@@ -60,7 +61,7 @@ class _Work:
     name: str
     key: str
     settings: CleanConfig
-    honour_opt_outs: bool
+    honour: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ class _Picture:
 def clean(context: Context) -> StageResult:
     """Clean every part whose listings, pictures, settings or libraries changed."""
     run = context.run
-    settings, honour = context.config.clean, context.config.crawl.honour_opt_outs
+    settings, honour = context.config.clean, tuple(sorted(set(context.config.crawl.honour)))
     declared = [settings.model_dump(mode="json"), honour]
     units = []
     index = ImageIndex(run, read_only=True)
@@ -112,7 +113,7 @@ def clean_part(work: _Work) -> None:
     finally:
         index.close()
     pictures = _pictures(run, places.values(), settings)
-    judge = _Judge(settings, work.honour_opt_outs, run.run_id)
+    judge = _Judge(settings, work.honour, run.run_id)
     for row in listings:
         place = places.get(row["image_url"])
         picture = None if place is None else pictures.get((place.part, place.row))
@@ -202,7 +203,7 @@ class _Judge:
     """Collects the rows, decisions and counts of one part."""
 
     settings: CleanConfig
-    honour_opt_outs: bool
+    honour: tuple[str, ...]
     run_id: str
     rows: list[dict[str, Any]] = field(default_factory=list)
     decisions: list[dict[str, Any]] = field(default_factory=list)
@@ -249,7 +250,7 @@ class _Judge:
         )
 
     def _opt_out(self, words: str | None) -> list[RuleVerdict]:
-        if not words or not self.honour_opt_outs:
+        if words is None or not forbids(words, self.honour):
             return []
         return [RuleVerdict(OPTED_OUT, "the shop forbids this use of the page", words, "")]
 

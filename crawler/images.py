@@ -1,87 +1,128 @@
 """The fetch stage: origin bytes of every picture, outside Scrapy, one worker per host.
 
-Every attempt becomes a row of an image part, failures too; bytes are stored as received. A host
-keeps the limits, the robots.txt and the last-request time that the crawl left behind.
+Every attempt becomes a row of an image part, failures too; bytes are stored as received. What an
+earlier run has is carried forward, and a redirect to another host is followed in a next round, by
+the worker of that host.
 """
 
 from __future__ import annotations
 
-import asyncio
-import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
 
-import aiohttp
-import pyarrow as pa
-
-from crawler.addresses import AiohttpResolver, host_of
+from crawler.addresses import RefusedAddressError, host_of
 from crawler.export import KnownHost, known_hosts
-from crawler.image_requests import FINAL_OUTCOMES, Attempt, ImageClient
-from crawler.politeness import HostGate, user_agent
-from crawler.sites.sitefile import Site
-from runtime.config import Config
-from runtime.image_index import ImageIndex
+from crawler.from_warc import archive_index
+from crawler.image_carry import carry_forward
+from crawler.image_host import HostWork, fetch_host, has_work
+from crawler.memory import run_start
+from runtime.image_index import ImageIndex, RedirectRules
+from runtime.optouts import forbids
 from runtime.parts import PartFolder
 from runtime.progress import progress
 from runtime.stages import Context, Counts, StageResult, warn
-from runtime.tables import IMAGES
-from runtime.workspace import Run, file_key
+from runtime.workspace import Run
 
-RECORDED = "recorded"
-ROW_GROUP_ROWS = 64  # a reader that wants one picture reads about a megabyte
-PART_SECONDS = 60.0  # a kill costs at most so much of a host's work
-GIVE_UP_AFTER = 25  # connection failures in a row that end a host's turn
+if TYPE_CHECKING:
+    from crawler.sites.sitefile import Site
 
-
-@dataclass(frozen=True)
-class _HostWork:
-    """What the worker of one host needs; `known` is what the crawl left of it."""
-
-    run: Run
-    host: str
-    config: Config
-    allow_private: tuple[str, ...]
-    known: KnownHost
+NO_HOST = "-"  # stands for the host of what is no http(s) URL; no host has this name
 
 
 def fetch(context: Context, sites: Sequence[Site]) -> StageResult:
-    """Fetch every picture that the run's listings name and that has no final outcome yet."""
-    run, honour = context.run, context.config.crawl.honour_opt_outs
+    """Fetch every picture that the run's listings name and that is not at hand."""
+    run = context.run
+    if run.record.get("from_warc") is not None:
+        archive_index(run)
     _check_parts(run.images)
     index = ImageIndex(run)
+    made = 0
     try:
-        index.refresh(wanted_images(run, honour), f"honour_opt_outs={honour}")
-        known = known_hosts(run)
-        private = tuple(sorted({host for site in sites for host in site.config.allow_private}))
-        works = [
-            _HostWork(run, host, context.config, private, known.get(host, KnownHost(None, None)))
-            for host in index.hosts()
-            if next(index.to_fetch(host, FINAL_OUTCOMES, context.config.fetch.max_attempts), None)
-        ]
-        with progress("fetch: hosts", len(works), quiet=context.quiet) as tick:
-            for done, _ in enumerate(context.pool.map(fetch_host, works), start=1):
-                tick(done)
-        index.refresh(wanted_images(run, honour), f"honour_opt_outs={honour}")
+        stage = _Stage(context, index, sites, known_hosts(run))
+        stage.refresh()
+        earlier = [old for old in context.workspace.runs() if old.run_id < run.run_id]
+        if carry_forward(run, earlier, index):
+            stage.refresh()
+        works = stage.works(untried=False)
+        while works:
+            made += len(works)
+            with progress("fetch: hosts", len(works), quiet=context.quiet) as tick:
+                for done, left in enumerate(context.pool.map(fetch_host, works), start=1):
+                    stage.known[left.host] = KnownHost(left.robots, left.last_request)
+                    tick(done)
+            stage.refresh()
+            works = stage.works(untried=True)
         counts = Counts({f"images.{name}": count for name, count in index.outcomes().items()})
     finally:
         index.close()
-    return StageResult(counts, len(works))
+    return StageResult(counts, made)
+
+
+@dataclass(frozen=True)
+class _Stage:
+    """The stage's index and what its hosts' workers are told."""
+
+    context: Context
+    index: ImageIndex
+    sites: Sequence[Site]
+    known: dict[str, KnownHost]  # what crawl, and then every round, left of a host
+
+    def refresh(self) -> None:
+        """Fold in new parts, and want what their redirects lead to."""
+        crawl = self.context.config.crawl
+        self.index.refresh(
+            wanted_images(self.context.run, crawl.honour),
+            f"honour={sorted(set(crawl.honour))}",
+            RedirectRules(image_host, crawl.max_redirects),
+        )
+
+    def works(self, *, untried: bool) -> list[HostWork]:
+        """One for every host that has something to do."""
+        run, config = self.context.run, self.context.config
+        private = tuple(sorted({h for site in self.sites for h in site.config.allow_private}))
+        archived = run.record.get("from_warc") is not None
+        works = []
+        for host in self.index.hosts():
+            left = self.known.get(host, KnownHost(None, None))
+            works.append(
+                HostWork(
+                    run, host, config, private, left.robots, left.last_request,
+                    self._oldest(), untried, archived,
+                )
+            )  # fmt: skip
+        return [work for work in works if has_work(self.index, work)]
+
+    def _oldest(self) -> float:
+        """When a picture must have been confirmed to be good for this run."""
+        started = run_start(self.context.run.run_id)
+        if started is None:
+            return float("-inf")
+        return (started - timedelta(days=self.context.config.fetch.refresh_after)).timestamp()
+
+
+def image_host(url: str) -> str:
+    """The host whose worker answers for the URL; NO_HOST's refuses it."""
+    try:
+        return host_of(url)
+    except RefusedAddressError:
+        return NO_HOST
 
 
 def wanted_images(
-    run: Run, honour_opt_outs: bool
+    run: Run, honour: Collection[str]
 ) -> Iterator[tuple[str, Iterator[tuple[str, str]]]]:
     """Per listings part: the (url, host) of every picture that may be asked for."""
     for name in run.listings.names():
-        yield name, _wanted_of_part(run, name, honour_opt_outs)
+        yield name, _wanted_of_part(run, name, honour)
 
 
-def _wanted_of_part(run: Run, name: str, honour: bool) -> Iterator[tuple[str, str]]:
+def _wanted_of_part(run: Run, name: str, honour: Collection[str]) -> Iterator[tuple[str, str]]:
     for batch in run.listings.stream(name, ["image_url", "opt_out"]):
         for row in batch.to_pylist():
-            if row["image_url"] and not (honour and row["opt_out"]):
-                yield row["image_url"], host_of(row["image_url"])
+            if row["image_url"] and not forbids(row["opt_out"], honour):
+                yield row["image_url"], image_host(row["image_url"])
 
 
 def _check_parts(images: PartFolder) -> None:
@@ -91,97 +132,3 @@ def _check_parts(images: PartFolder) -> None:
         if problem is not None:
             warn(f"part {images.path(name)}: {problem}; fetching its images again")
             images.discard(name)
-
-
-def fetch_host(work: _HostWork) -> None:
-    """Fetch one host's pictures into parts of their own."""
-    asyncio.run(_HostFetch(work).run())
-
-
-@dataclass
-class _HostFetch:
-    work: _HostWork
-    rows: list[dict[str, Any]] = field(default_factory=list)
-    buffered: int = 0
-    since: float = field(default_factory=time.monotonic)
-    lost_in_a_row: int = 0
-
-    async def run(self) -> None:
-        settings = self.work.config.fetch
-        index = ImageIndex(self.work.run, read_only=True)
-        connector = aiohttp.TCPConnector(
-            limit=settings.concurrency_per_host, resolver=AiohttpResolver(self.work.allow_private)
-        )
-        gate = HostGate(
-            settings.delay,
-            settings.concurrency_per_host,
-            self.work.known.last_request or float("-inf"),
-        )
-        try:
-            async with aiohttp.ClientSession(
-                connector=connector,
-                timeout=aiohttp.ClientTimeout(total=settings.timeout),
-                headers={
-                    "User-Agent": user_agent(self.work.config.contact),
-                    "Accept-Encoding": "identity",
-                },
-                auto_decompress=False,
-                cookie_jar=aiohttp.DummyCookieJar(),
-                trust_env=False,
-            ) as session:
-                client = ImageClient(
-                    session, gate, self.work.config, self.work.host, self.work.allow_private
-                )
-                client.learn_robots(self.work.known.robots)
-                await self._fetch_all(client, index)
-        finally:
-            index.close()
-        await self._write()
-
-    async def _fetch_all(self, client: ImageClient, index: ImageIndex) -> None:
-        """Bounded: as many tasks as the host may have requests in flight."""
-        max_attempts = self.work.config.fetch.max_attempts
-        tasks: set[asyncio.Task[list[Attempt]]] = set()
-        for url, attempts in index.to_fetch(self.work.host, FINAL_OUTCOMES, max_attempts):
-            if self.lost_in_a_row >= GIVE_UP_AFTER:
-                self._add([Attempt(url, attempts + 1, "host_unreachable")])
-                continue
-            tasks.add(asyncio.create_task(client.fetch(url, attempts)))
-            if len(tasks) >= self.work.config.fetch.concurrency_per_host:
-                tasks = await self._collect(tasks)
-        while tasks:
-            tasks = await self._collect(tasks)
-
-    async def _collect(
-        self, tasks: set[asyncio.Task[list[Attempt]]]
-    ) -> set[asyncio.Task[list[Attempt]]]:
-        done, waiting = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        for task in done:
-            self._add(task.result())
-        part_bytes = self.work.config.fetch.part_mib * 1024 * 1024
-        if self.buffered >= part_bytes or time.monotonic() - self.since > PART_SECONDS:
-            await self._write()
-        return waiting
-
-    def _add(self, attempts: Sequence[Attempt]) -> None:
-        for attempt in attempts:
-            self.rows.append(attempt.row())
-            self.buffered += len(attempt.body or b"") + 200
-            self.lost_in_a_row = self.lost_in_a_row + 1 if attempt.is_lost else 0
-
-    async def _write(self) -> None:
-        rows, self.rows, self.buffered = self.rows, [], 0
-        self.since = time.monotonic()
-        if rows:
-            await asyncio.to_thread(_write_part, self.work, rows)
-
-
-def _write_part(work: _HostWork, rows: list[dict[str, Any]]) -> None:
-    images = work.run.images
-    prefix = file_key(work.host)
-    # The last hyphen: another host's name may begin with this one's ("cdn" and "cdn-eu").
-    split = [name.rpartition("-") for name in images.names()]
-    taken = [int(number) for host, _, number in split if host == prefix]
-    name = f"{prefix}-{max(taken, default=-1) + 1:05d}"
-    table = pa.Table.from_pylist(rows, IMAGES.schema)
-    images.write(name, table, RECORDED, row_group_rows=ROW_GROUP_ROWS)

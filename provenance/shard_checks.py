@@ -111,6 +111,13 @@ def _row_faults(path: str, rows: pa.Table, first: int, tree: Tree) -> Iterator[F
                 place,
                 f"record {record}: expected image SHA-256 {row['sha256']}, got {actual}",
             )
+        first_seen, fetched_at = row["first_seen"], row["fetched_at"]
+        if first_seen and fetched_at and first_seen > fetched_at:
+            yield Failure(
+                path, place,
+                f"record {record}: expected first_seen up to its capture at {fetched_at}, "
+                f"got {first_seen}",
+            )  # fmt: skip
         label = tuple(row[name] for name in _LABEL)
         if label not in labels:
             labels[label] = tree.is_consistent(Label(*label))

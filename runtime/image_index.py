@@ -1,28 +1,72 @@
 """The image index: which picture URLs a run wants, and where the bytes of each one lie.
 
 A local SQLite cache over listings and image parts, made anew whenever one of them changed. It
-keeps the plan of `fetch` and the look-ups of `clean` out of memory.
+keeps the plan of `fetch` and the look-ups of `clean` out of memory, and knows which word counts:
+the last `ok`, found through redirects to other hosts, unless a shop forbade its use later.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Self
+
+import pyarrow as pa
 
 from runtime.errors import WorkspaceError
-from runtime.parts import PartFolder
+from runtime.image_parts import ImagePartName
+from runtime.parts import PartFolder, Seal
 from runtime.workspace import Run
 
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS parts(name TEXT PRIMARY KEY, sha256 TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS urls(
-  url TEXT PRIMARY KEY, host TEXT, place INTEGER, attempts INTEGER NOT NULL DEFAULT 0,
-  outcome TEXT, part TEXT, row INTEGER, sha256 TEXT) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS plan ON urls(host, place);
-"""
+FORBIDDEN = frozenset({"robots", "opted_out"})
+"""Outcomes that take back what was received earlier."""
 
+_VERSION = 2
+_CACHE_KIB = 8 * 1024  # the plan is in listing order, the table in that of URLs
+# `last` is the outcome of this run's last attempt; the rest is what counts of all attempts.
+_SCHEMA = """
+CREATE TABLE parts(name TEXT PRIMARY KEY, sha256 TEXT NOT NULL);
+CREATE TABLE urls(
+  url TEXT PRIMARY KEY, host TEXT, place INTEGER, listed INTEGER NOT NULL DEFAULT 0,
+  attempts INTEGER NOT NULL DEFAULT 0, last TEXT,
+  outcome TEXT, part TEXT, row INTEGER, sha256 TEXT, etag TEXT, modified TEXT,
+  checked REAL, checked_part TEXT,
+  redirect TEXT, redirects INTEGER, redirect_part TEXT) WITHOUT ROWID;
+CREATE TABLE resolved(
+  url TEXT PRIMARY KEY, outcome TEXT NOT NULL, part TEXT, row INTEGER, sha256 TEXT) WITHOUT ROWID;
+CREATE INDEX plan ON urls(host, place);
+CREATE INDEX moved ON urls(place) WHERE redirect IS NOT NULL AND listed;
+"""
+_WORD = """
+INSERT INTO urls(url, attempts, last, outcome, part, row, sha256, etag, modified, checked,
+  checked_part, redirect, redirects, redirect_part)
+VALUES (:url, :own, :last, :outcome, :part, :row, :sha256, :etag, :modified, :at, :part,
+  :redirect, :redirects, :part)
+ON CONFLICT(url) DO UPDATE SET attempts = attempts + :own, last = COALESCE(:last, last)"""
+_COUNTS = """, outcome = :outcome, part = :part, row = :row, sha256 = :sha256, etag = :etag,
+  modified = :modified, checked = :at, checked_part = :part, redirect = NULL"""
+_UPSERTS = {
+    "ok": _WORD + _COUNTS,
+    "forbidden": _WORD + _COUNTS,
+    # What was received stays; where nothing was, the answer is of no use.
+    "not_modified": _WORD
+    + """, etag = COALESCE(:etag, etag), modified = COALESCE(:modified, modified),
+  checked = :at, checked_part = :part, outcome = COALESCE(outcome, :outcome),
+  part = COALESCE(part, :part), row = COALESCE(row, :row)""",
+    "redirect": _WORD
+    + """, checked = :at, redirect = :redirect, redirects = :redirects, redirect_part = :part,
+  part = IIF(outcome = 'ok', part, :part), row = IIF(outcome = 'ok', row, :row),
+  outcome = IIF(outcome = 'ok', outcome, :outcome)""",
+    "failed": _WORD
+    + """, part = IIF(outcome = 'ok', part, :part), row = IIF(outcome = 'ok', row, :row),
+  outcome = IIF(outcome = 'ok', outcome, :outcome)""",
+}
+_FOLDED = (
+    "image_url", "outcome", "sha256", "fetched_at", "etag", "last_modified", "redirect_url",
+    "redirects",
+)  # fmt: skip
 _POLICY = "policy"  # a row of `parts` that is none; parts have a "/" in their names
 
 
@@ -34,6 +78,24 @@ class ImagePlace:
     part: str
     row: int
     sha256: str | None
+
+
+@dataclass(frozen=True)
+class WantedImage:
+    """A URL to ask for: attempts of this run so far, and the validators of the bytes at hand."""
+
+    url: str
+    attempts: int
+    etag: str | None = None
+    last_modified: str | None = None
+
+
+@dataclass(frozen=True)
+class RedirectRules:
+    """The host that a URL is asked at, and how many redirects lead from one URL to another."""
+
+    host_of: Callable[[str], str]
+    most: int
 
 
 class ImageIndex:
@@ -48,83 +110,191 @@ class ImageIndex:
                     f"run {run.run_id}: expected its images fetched, found no {self.path.name}; "
                     "run `mep3m fetch` first"
                 )
-            self._db = sqlite3.connect(f"file:{self.path}?mode=ro", uri=True)
+            self._db = sqlite3.connect(f"{self.path.absolute().as_uri()}?mode=ro", uri=True)
+            self._db.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+            if not _is_current(self._db):
+                self._db.close()
+                raise WorkspaceError(
+                    f"{self.path}: expected an image index of this version, got another one; "
+                    "run `mep3m fetch` again, which asks for nothing twice"
+                )
             return
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._db = _open_or_replace(self.path)
-        self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.execute("PRAGMA synchronous=NORMAL")
+
+    @classmethod
+    def of_finished(cls, run: Run) -> Self:
+        """What a run's image parts hold, for looking up: from its index, or read again."""
+        self = cls.__new__(cls)
+        self.run, self.path = run, index_path(run)
+        if self.path.is_file():
+            self._db = sqlite3.connect(f"{self.path.absolute().as_uri()}?mode=ro", uri=True)
+            try:
+                if _is_current(self._db) and self._is_whole():
+                    return self
+            except sqlite3.DatabaseError:
+                pass  # it is a cache
+            self._db.close()
+        self._db = sqlite3.connect("", isolation_level=None)  # on disk, gone when closed
         self._db.executescript(_SCHEMA)
+        self._db.execute("BEGIN")
+        self._fold_new(run.images.seals())
+        self._db.execute("COMMIT")
+        return self
 
     def close(self) -> None:
         """Release the file."""
         self._db.close()
 
+    def _known(self, folder: PartFolder) -> dict[str, str]:
+        """The folder's parts that are folded in, with their digests."""
+        start = f"{folder.table.name}/"
+        rows = self._db.execute("SELECT name, sha256 FROM parts WHERE name LIKE ?", (f"{start}%",))
+        return {name.removeprefix(start): sha256 for name, sha256 in rows}
+
     def _is_folded(self, folder: PartFolder) -> bool:
-        known = dict(self._db.execute("SELECT name, sha256 FROM parts"))
-        sealed = {
-            f"{folder.table.name}/{name}": seal.sha256 for name, seal in folder.seals().items()
-        }
-        ours = {k: v for k, v in known.items() if k.startswith(f"{folder.table.name}/")}
-        return all(sealed.get(name) == sha256 for name, sha256 in ours.items())
+        sealed = {name: seal.sha256 for name, seal in folder.seals().items()}
+        return all(sealed.get(name) == sha256 for name, sha256 in self._known(folder).items())
+
+    def _is_whole(self) -> bool:
+        sealed = {name: seal.sha256 for name, seal in self.run.images.seals().items()}
+        return sealed == self._known(self.run.images)
+
+    def _is_in_order(self) -> bool:
+        """Whether every part that is not folded in yet is newer than those of its host that are."""
+        newest: dict[str, str] = {}
+        known = self._known(self.run.images)
+        for name in sorted(known):
+            newest[ImagePartName.parse(name).host_key] = name
+        new = (name for name in self.run.images.names() if name not in known)
+        return all(name > newest.get(ImagePartName.parse(name).host_key, "") for name in new)
 
     def _has_policy(self, policy: str) -> bool:
         row = self._db.execute("SELECT sha256 FROM parts WHERE name = ?", (_POLICY,)).fetchone()
         return row is not None and row[0] == policy
 
     def refresh(
-        self, wanted: Iterable[tuple[str, Iterable[tuple[str, str]]]], policy: str = ""
+        self,
+        wanted: Iterable[tuple[str, Iterable[tuple[str, str]]]],
+        policy: str = "",
+        redirects: RedirectRules | None = None,
     ) -> None:
         """Bring the index up to date.
 
         `wanted` gives, per listings part in order, the (url, host) pairs it names; `policy` says
         which settings chose them. Parts only ever appear; when one changed or went, or the
-        policy changed, everything is folded in again.
+        policy changed, everything is folded in again. With `redirects`, what a wanted URL
+        redirects to is wanted as well.
         """
         folded = self._is_folded(self.run.images) and self._is_folded(self.run.listings)
-        if not (folded and self._has_policy(policy)):
+        self._db.execute("BEGIN")
+        if not (folded and self._is_in_order() and self._has_policy(policy)):
             self._db.execute("DELETE FROM parts")
             self._db.execute("DELETE FROM urls")
-        known = dict(self._db.execute("SELECT name, sha256 FROM parts"))
-        self._db.execute("BEGIN")
         self._remember(_POLICY, policy)
         (place,) = self._db.execute("SELECT COALESCE(MAX(place), 0) FROM urls").fetchone()
-        listings = self.run.listings.seals()
+        listings, known = self.run.listings.seals(), self._known(self.run.listings)
         for name, pairs in wanted:
-            if f"listings/{name}" in known:
+            if name in known:
                 continue
             for url, host in pairs:
                 place += 1
-                self._db.execute(
-                    "INSERT INTO urls(url, host, place) VALUES (?, ?, ?) ON CONFLICT(url) DO UPDATE"
-                    " SET host = excluded.host, place = COALESCE(place, excluded.place)",
-                    (url, host, place),
-                )
+                self._want(url, host, place, listed=True)
             self._remember(f"listings/{name}", listings[name].sha256)
-        for name, seal in self.run.images.seals().items():
-            if f"images/{name}" not in known:
-                self._fold(name)
-                self._remember(f"images/{name}", seal.sha256)
+        self._fold_new(self.run.images.seals())
+        self._resolve(redirects)
         self._db.execute("COMMIT")
 
     def _remember(self, name: str, sha256: str) -> None:
         self._db.execute("INSERT OR REPLACE INTO parts VALUES (?, ?)", (name, sha256))
 
+    def _want(self, url: str, host: str, place: int, *, listed: bool) -> None:
+        self._db.execute(
+            "INSERT INTO urls(url, host, place, listed) VALUES (?, ?, ?, ?) ON CONFLICT(url)"
+            " DO UPDATE SET host = excluded.host, place = COALESCE(place, excluded.place),"
+            " listed = MAX(listed, excluded.listed)",
+            (url, host, place, int(listed)),
+        )
+
+    def _fold_new(self, seals: Mapping[str, Seal]) -> None:
+        known = self._known(self.run.images)
+        for name, seal in seals.items():
+            if name not in known:
+                self._fold(name)
+                self._remember(f"images/{name}", seal.sha256)
+
     def _fold(self, name: str) -> None:
-        """The last `ok` counts; without one, the last attempt."""
+        """The last `ok` counts; without one, the last attempt. Attempts are those of this run."""
+        own = ImagePartName.parse(name).run_id in (None, self.run.run_id)
         row_number = 0
-        for batch in self.run.images.stream(name, ["image_url", "outcome", "sha256"]):
-            for row in batch.to_pylist():
+        for batch in self.run.images.stream(name, _FOLDED):
+            for row in _rows(batch):
+                outcome = row["outcome"]
+                kind = "forbidden" if outcome in FORBIDDEN else outcome
                 self._db.execute(
-                    "INSERT INTO urls(url, attempts, outcome, part, row, sha256)"
-                    " VALUES (?, 1, ?, ?, ?, ?) ON CONFLICT(url) DO UPDATE SET"
-                    " attempts = attempts + 1,"
-                    " outcome = excluded.outcome, part = excluded.part, row = excluded.row,"
-                    " sha256 = excluded.sha256"
-                    " WHERE excluded.outcome = 'ok' OR COALESCE(outcome, '') != 'ok'",
-                    (row["image_url"], row["outcome"], name, row_number, row["sha256"]),
-                )
+                    _UPSERTS.get(kind, _UPSERTS["failed"]),
+                    {
+                        "url": row["image_url"], "own": int(own), "outcome": outcome,
+                        "last": outcome if own else None, "part": name, "row": row_number,
+                        "sha256": row["sha256"], "at": row["fetched_at"] / 1e6,
+                        "etag": row.get("etag"), "modified": row.get("last_modified"),
+                        "redirect": row.get("redirect_url"), "redirects": row.get("redirects"),
+                    },
+                )  # fmt: skip
                 row_number += 1
+
+    def _resolve(self, redirects: RedirectRules | None) -> None:
+        """Follow every wanted redirect to its last word, and want what it leads to."""
+        self._db.execute("DELETE FROM resolved")
+        before = 0
+        while moved := self._db.execute(
+            "SELECT place, url FROM urls WHERE redirect IS NOT NULL AND listed AND place > ?"
+            " ORDER BY place LIMIT 1000",
+            (before,),
+        ).fetchall():
+            before = moved[-1][0]
+            for _, url in moved:
+                place = self._followed(url, redirects)
+                self._db.execute(
+                    "INSERT INTO resolved VALUES (?, ?, ?, ?, ?)",
+                    (url, place.outcome, place.part, place.row, place.sha256),
+                )
+
+    def _followed(self, url: str, redirects: RedirectRules | None) -> ImagePlace:
+        """The last word on a URL that redirects; its own where the way leads to nothing better."""
+        own = self._state(url)
+        assert own is not None
+        last: _State = own
+        seen, hops = {url}, 0
+        while last.redirect is not None:
+            hops += 1 + last.redirects
+            target = last.redirect
+            if target in seen or (redirects is not None and hops > redirects.most):
+                return own.place_or("redirect_loop")
+            seen.add(target)
+            found = self._state(target)
+            if (found is None or not found.wanted) and redirects is not None:
+                (place,) = self._db.execute("SELECT MAX(place) + 1 FROM urls").fetchone()
+                self._want(target, redirects.host_of(target), place, listed=False)
+            if found is None or found.place is None:
+                return own.place_or("redirect")
+            last = found
+        assert last.place is not None
+        if last.place.outcome == "ok" or last.place.outcome in FORBIDDEN:
+            return last.place
+        return own.place_or(last.place.outcome)
+
+    def _state(self, url: str) -> _State | None:
+        row = self._db.execute(
+            "SELECT place IS NOT NULL, redirect, COALESCE(redirects, 0), checked_part,"
+            " redirect_part, outcome, part, row, sha256 FROM urls WHERE url = ?",
+            (url,),
+        ).fetchone()
+        if row is None:
+            return None
+        wanted, redirect, hops, checked, moved, *place = row
+        found = None if place[0] is None else ImagePlace(*place)
+        return _State(bool(wanted), redirect, hops, checked, moved, found)
 
     def hosts(self) -> list[str]:
         """Hosts that wanted URLs lie on, sorted."""
@@ -132,51 +302,148 @@ class ImageIndex:
         return [host for (host,) in rows]
 
     def to_fetch(
-        self, host: str, final: Sequence[str], max_attempts: int
-    ) -> Iterator[tuple[str, int]]:
-        """(url, attempts so far) of the host's URLs that are worth asking for, in listing order.
+        self,
+        host: str,
+        again: Sequence[str],
+        max_attempts: int,
+        *,
+        oldest: float = float("-inf"),
+        untried: bool = False,
+    ) -> Iterator[WantedImage]:
+        """The host's URLs that are worth asking for, in listing order.
 
-        Not those with an outcome in `final`, nor those tried `max_attempts` times already.
+        Those without a picture that this run did not try yet, or tried fewer than `max_attempts`
+        times with an outcome in `again`; and those whose picture was last confirmed before
+        `oldest` (seconds since the epoch). With `untried`, only what this run did not try at all.
         """
-        marks = ", ".join("?" * len(final))
-        cursor = self._db.execute(
-            f"SELECT url, attempts FROM urls WHERE host = ? AND place IS NOT NULL"
-            f" AND (outcome IS NULL OR outcome NOT IN ({marks})) AND attempts < ? ORDER BY place",
-            (host, *final, max_attempts),
+        marks = ", ".join("?" * len(again))
+        # Confirmed is asked for again only where the bytes are gone.
+        tried = (
+            f"last IN ({marks}) AND attempts < ? AND (last != 'not_modified' OR outcome != 'ok')"
         )
-        yield from cursor
+        tried = "0" if untried else tried
+        cursor = self._db.execute(
+            "SELECT url, attempts, IIF(outcome = 'ok', etag, NULL), IIF(outcome = 'ok', modified,"
+            " NULL) FROM urls WHERE host = ? AND place IS NOT NULL"
+            " AND (outcome IS NULL OR outcome NOT IN ('ok', 'redirect') OR checked < ?)"
+            f" AND (last IS NULL OR {tried}) ORDER BY place",
+            (host, oldest) if untried else (host, oldest, *again, max_attempts),
+        )
+        for row in cursor:
+            yield WantedImage(*row)
+
+    def carried(self, host: str) -> Iterator[str]:
+        """The host's wanted URLs that an earlier run answered and this one did not ask for."""
+        cursor = self._db.execute(
+            "SELECT url FROM urls WHERE host = ? AND place IS NOT NULL AND last IS NULL"
+            " AND outcome IN ('ok', 'redirect') ORDER BY place",
+            (host,),
+        )
+        for (url,) in cursor:
+            yield url
+
+    def unknown(self) -> Iterator[str]:
+        """Wanted URLs of which no part at hand says anything."""
+        cursor = self._db.execute(
+            "SELECT url FROM urls WHERE place IS NOT NULL AND outcome IS NULL"
+        )
+        for (url,) in cursor:
+            yield url
+
+    def parts_of(self, url: str) -> set[str]:
+        """The parts that a later run needs to know what this one knew of a URL.
+
+        None unless its picture was had, or was had and may not be used any more.
+        """
+        parts: set[str] = set()
+        seen: set[str] = set()
+        state = self._state(url)
+        while state is not None and state.place is not None:
+            parts.add(state.place.part)
+            if state.place.outcome == "ok" and state.checked_part:
+                parts.add(state.checked_part)
+            if state.redirect is None or state.redirect in seen:
+                break
+            parts.add(state.redirect_part or state.place.part)
+            seen.add(state.redirect)
+            state = self._state(state.redirect)
+        own = self._state(url)
+        ends = [place.outcome for s in (own, state) if s is not None and (place := s.place)]
+        return parts if any(end == "ok" or end in FORBIDDEN for end in ends) else set()
 
     def places(self, urls: Iterable[str]) -> Mapping[str, ImagePlace]:
-        """What is known of each URL that was attempted."""
+        """What is known of each URL that was attempted; redirects are followed."""
         found = {}
         for url in urls:
             row = self._db.execute(
+                "SELECT outcome, part, row, sha256 FROM resolved WHERE url = ?", (url,)
+            ).fetchone() or self._db.execute(
                 "SELECT outcome, part, row, sha256 FROM urls WHERE url = ? AND outcome IS NOT NULL",
                 (url,),
-            ).fetchone()
+            ).fetchone()  # fmt: skip
             if row is not None:
                 found[url] = ImagePlace(*row)
         return found
 
     def outcomes(self) -> dict[str, int]:
-        """Wanted URLs per last outcome; `waiting` for those never attempted."""
+        """Listed URLs per outcome, redirects followed; `waiting` for those never attempted."""
         rows = self._db.execute(
-            "SELECT COALESCE(outcome, 'waiting'), COUNT(*) FROM urls WHERE place IS NOT NULL"
-            " GROUP BY 1 ORDER BY 1"
+            "SELECT COALESCE(r.outcome, u.outcome, 'waiting'), COUNT(*) FROM urls u"
+            " LEFT JOIN resolved r USING (url) WHERE u.listed GROUP BY 1 ORDER BY 1"
         )
         return dict(rows.fetchall())
 
 
+@dataclass(frozen=True)
+class _State:
+    """One row of the index; `place` is None for what was never attempted."""
+
+    wanted: bool
+    redirect: str | None
+    redirects: int
+    checked_part: str | None
+    redirect_part: str | None
+    place: ImagePlace | None
+
+    def place_or(self, outcome: str) -> ImagePlace:
+        """The bytes at hand, or a failure of that name."""
+        assert self.place is not None
+        if self.place.outcome == "ok":
+            return self.place
+        return ImagePlace(outcome, self.place.part, self.place.row, None)
+
+
+def _rows(batch: pa.RecordBatch) -> Iterator[dict[str, Any]]:
+    """The batch's rows; instants as microseconds, since pyarrow imports pandas to make others."""
+    columns = (
+        column.view(pa.int64()) if pa.types.is_timestamp(column.type) else column
+        for column in batch.columns
+    )
+    for values in zip(*(column.to_pylist() for column in columns), strict=True):
+        yield dict(zip(batch.schema.names, values, strict=True))
+
+
+def _is_current(db: sqlite3.Connection) -> bool:
+    (version,) = db.execute("PRAGMA user_version").fetchone()
+    return bool(version == _VERSION)
+
+
 def _open_or_replace(path: Path) -> sqlite3.Connection:
-    """The index for writing; a damaged one is a cache and is made anew."""
+    """The index for writing; a damaged one, or one of another version, is made anew."""
     db = sqlite3.connect(path, isolation_level=None)
     try:
         db.execute("PRAGMA quick_check").fetchall()
+        usable = _is_current(db)
     except sqlite3.DatabaseError:
+        usable = False
+    if not usable:
         db.close()
         for name in (path.name, f"{path.name}-wal", f"{path.name}-shm"):
             path.with_name(name).unlink(missing_ok=True)
         db = sqlite3.connect(path, isolation_level=None)
+        db.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {_VERSION}; COMMIT;")
+    db.execute("PRAGMA journal_mode=WAL")
+    db.execute("PRAGMA synchronous=NORMAL")
     return db
 
 
