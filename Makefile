@@ -16,8 +16,14 @@ $(VENV)/.installed: setup.cfg constraints.txt pyproject.toml
 demo: $(VENV)/.installed
 	$(BIN)/mep3m demo $(DEMO)
 
-test: $(VENV)/.installed
-	$(BIN)/python -m pytest -m 'not soak' --cov --cov-report=term:skip-covered $(ARGS)
+# A shop from PyPI, which one test fills, runs and crawls.
+$(VENV)/.integration: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,integration]'
+	touch $@
+
+# A process for each processor, at most four; ARGS='-n 0' runs the tests one after the other.
+test: $(VENV)/.integration
+	$(BIN)/python -m pytest -m 'not soak' -n auto --maxprocesses 4 --cov --cov-report=term:skip-covered $(ARGS)
 
 soak: $(VENV)/.installed
 	$(BIN)/python -m pytest -m soak -s $(ARGS)

@@ -1,4 +1,8 @@
-"""Property tests are the same in every run; `make soak` draws new examples and prints the seed."""
+"""What all tests share: repeatable examples, a printed seed, and how tests spread over processes.
+
+Property tests are the same in every run; `make soak` draws new examples and prints the seed. Under
+`make test` the tests run in several processes at once; `-n 0` runs them in one.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +20,20 @@ def pytest_configure(config: pytest.Config) -> None:
     """The soak profile comes with `-m soak`; its seed can be given again with --hypothesis-seed."""
     if config.getoption("-m") == "soak":
         settings.load_profile("soak")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """In several processes the long tests come first, so that none ends long after the others."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        items.sort(key=lambda item: "integration" not in item.path.parts)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
+    """Spread the tests as `tests/spread.py` says."""
+    from tests.spread import Spread
+
+    return Spread(config, log)
 
 
 @pytest.fixture(scope="session")
