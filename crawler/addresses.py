@@ -11,19 +11,12 @@ import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
-from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.resolver import ThreadedResolver
-from scrapy.resolver import CachingThreadedResolver
-from twisted.internet.defer import Deferred
 
 from runtime.errors import MepError
-
-if TYPE_CHECKING:
-    from scrapy.crawler import Crawler
-    from twisted.internet.base import ReactorBase
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 _IPV6_UNICAST = IPv6Network("2000::/3")  # all that IANA allots; the rest is reserved or local
@@ -95,43 +88,27 @@ class AddressPolicy:
             )
         return host
 
-    def check_resolved(self, name: str, address: str) -> None:
+    def check_resolved(self, name: str, port: int, address: str) -> None:
         """Raises RefusedAddressError when `name` resolved to an address it must not have."""
-        allowed_names = {host.rsplit(":", 1)[0] for host in self.allow_private}
-        if not is_public(address) and name not in allowed_names | self.allow_private:
+        hosts = {f"{name}:{port}"} | ({name} if port in DEFAULT_PORTS.values() else set())
+        if not is_public(address) and hosts.isdisjoint(self.allow_private):
             raise RefusedAddressError(
-                f"{name}: expected it to resolve to a public address, got {address}; "
+                f"{name}:{port}: expected it to resolve to a public address, got {address}; "
                 "name the host in the site's `allow_private` if that is meant"
             )
 
 
-class ScrapyResolver(CachingThreadedResolver):
-    """Scrapy's resolver, refusing private results; the checked address is the one connected to."""
-
-    policy = AddressPolicy()
-
-    @classmethod
-    def from_crawler(cls, crawler: Crawler, reactor: ReactorBase) -> ScrapyResolver:
-        resolver = super().from_crawler(crawler, reactor)
-        resolver.policy = AddressPolicy(frozenset(crawler.settings.getlist("MEP3M_ALLOW_PRIVATE")))
-        return resolver
-
-    def getHostByName(self, name: str, timeout: Any = ()) -> Deferred[str]:
-        """Resolve, then judge."""
-
-        def judge(address: str) -> str:
-            self.policy.check_resolved(name, address)
-            return address
-
-        return super().getHostByName(name, timeout).addCallback(judge)
-
-
 class AiohttpResolver(AbstractResolver):
-    """aiohttp's resolver, refusing private results."""
+    """Another resolver (by default the system's), refusing private results.
 
-    def __init__(self, allow_private: Iterable[str]) -> None:
+    aiohttp connects to the addresses that come from here and looks nothing up again.
+    """
+
+    def __init__(
+        self, allow_private: Iterable[str], resolver: AbstractResolver | None = None
+    ) -> None:
         self._policy = AddressPolicy(frozenset(allow_private))
-        self._resolver = ThreadedResolver()
+        self._resolver = ThreadedResolver() if resolver is None else resolver
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
@@ -139,7 +116,7 @@ class AiohttpResolver(AbstractResolver):
         """Resolve, then judge every address."""
         found = await self._resolver.resolve(host, port, family)
         for result in found:
-            self._policy.check_resolved(host, result["host"])
+            self._policy.check_resolved(host, port, result["host"])
         return found
 
     async def close(self) -> None:

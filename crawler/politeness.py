@@ -15,11 +15,11 @@ from email.utils import parsedate_to_datetime
 
 from protego import Protego
 
+from runtime.optouts import ROBOTS_WORDS, TDM_RESERVATION
 from runtime.version import VERSION
 
 ROBOTS_TOKEN = "mep3m"
 ROBOTS_MAX_BYTES = 512 * 1024  # RFC 9309, 2.5: parse at least 500 KiB
-OPT_OUT_WORDS = frozenset({"noai", "noimageai"})
 _PREFIX = re.compile(r"([a-z0-9_.-]+)\s*:\s*(.*)", re.IGNORECASE | re.DOTALL)
 # Directives that take a value, so that what stands before their colon is no crawler's name.
 _VALUED = frozenset({"unavailable_after", "max-snippet", "max-image-preview", "max-video-preview"})
@@ -132,18 +132,27 @@ def retry_after(value: str | None, now: float) -> float | None:
     return max(0.0, moment.timestamp() - now)
 
 
-def opt_out_of(robots_tags: Iterable[str], metas: Iterable[str] = ()) -> str | None:
-    """The words that forbid use for machine learning, from X-Robots-Tag values and robots metas.
+def opt_out_of(
+    robots_tags: Iterable[str],
+    metas: Iterable[str] = (),
+    tdm_headers: Iterable[str] = (),
+    tdm_metas: Iterable[str] = (),
+) -> str | None:
+    """The words that forbid use, with where they stand; None if there are none.
 
-    A tag may be addressed to one crawler (`otherbot: noai`), up to the next one it names; what
-    is for others is passed over.
+    From X-Robots-Tag values and robots metas, where a tag may be addressed to one crawler
+    (`otherbot: noai`) up to the next one it names, and what is for others is passed over; and
+    from tdm-reservation headers and metas, where `1` reserves the rights.
     """
+    clauses = []
     for source, values in (("X-Robots-Tag", robots_tags), ("meta robots", metas)):
-        for value in values:
-            found = OPT_OUT_WORDS & set(_words_for_us(value))
-            if found:
-                return f"{source}: {', '.join(sorted(found))}"
-    return None
+        words = {word for value in values for word in _words_for_us(value)}
+        if found := sorted(ROBOTS_WORDS & words):
+            clauses.append(f"{source}: {', '.join(found)}")
+    for source, values in (("TDMRep header", tdm_headers), ("TDMRep meta", tdm_metas)):
+        if any(value.strip() == "1" for value in values):
+            clauses.append(f"{source}: {TDM_RESERVATION}")
+    return "; ".join(clauses) or None
 
 
 def _words_for_us(value: str) -> Iterator[str]:

@@ -18,6 +18,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from runtime.errors import ConfigError
 
 SITE_KEY = r"^[a-z0-9][a-z0-9-]{0,39}$"
+_RENAMED = {
+    "crawl.honour_opt_outs": "`honour`, the list of opt-outs that are honoured; [] honours none",
+}
 HOST = r"(\[[0-9a-f:.]+\]|[^\sA-Z/@:\[\]]+)(:[0-9]{1,5})?"
 
 
@@ -39,6 +42,12 @@ class SiteConfig(_Section):
     terms_url: str = ""
     licence: str = ""
     mapping: str | None = None
+    discovery: (
+        Annotated[
+            list[Literal["navigation", "categories", "sitemap", "products"]], Field(min_length=1)
+        ]
+        | None
+    ) = None
     products: str | None = None
     max_products: Annotated[int, Field(ge=1)] | None = None
     max_products_per_category: Annotated[int, Field(ge=1)] | None = None
@@ -91,7 +100,11 @@ class CrawlConfig(_Section):
     max_retry_after: Annotated[float, Field(ge=1, le=86_400)] = 600.0
     max_crawl_delay: Annotated[float, Field(ge=1, le=3_600)] = 60.0
     robots_txt: bool = True
-    honour_opt_outs: bool = True
+    honour: list[Literal["noai", "noimageai", "noindex", "tdm-reservation"]] = [
+        "noai", "noimageai", "noindex", "tdm-reservation",
+    ]  # fmt: skip
+    proxy: Annotated[str, Field(pattern=r"^(http://[^\s/@]+)?$")] = ""
+    allow_private_proxy: bool = False
     gone_after: Annotated[int, Field(ge=1, le=1_000)] = 3
     refresh_after: Annotated[float, Field(ge=0, le=3_650)] = 0.0
     warc_gzip_level: Annotated[int, Field(ge=1, le=9)] = 6
@@ -107,6 +120,7 @@ class FetchConfig(_Section):
     max_image_mib: Annotated[int, Field(ge=1, le=256)] = 20
     max_attempts: Annotated[int, Field(ge=1, le=20)] = 3
     part_mib: Annotated[int, Field(ge=1, le=1024)] = 64
+    refresh_after: Annotated[float, Field(ge=0, le=3_650)] = 90.0
 
 
 class CleanConfig(_Section):
@@ -236,6 +250,8 @@ def _first_fault(error: ValidationError) -> str:
     more = len(error.errors()) - 1
     rest = f" (and {more} more)" if more else ""
     if fault["type"] == "extra_forbidden":
+        if key in _RENAMED:
+            return f"unknown key `{key}` = {fault['input']!r}: expected {_RENAMED[key]}{rest}"
         section = _section_at(fault["loc"][:-1])
         allowed = ", ".join(section.model_fields)
         return f"unknown key `{key}` = {fault['input']!r}; allowed here: {allowed}{rest}"

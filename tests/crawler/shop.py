@@ -21,6 +21,7 @@ class Shop:
     host: str = ""
     answers: dict[str, Answer | Callable[[int], Answer]] = field(default_factory=dict)
     asked: list[tuple[float, str]] = field(default_factory=list)
+    heard: dict[str, Headers] = field(default_factory=dict)  # the last request's, by path
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
@@ -34,8 +35,9 @@ class Shop:
     def paths(self) -> list[str]:
         return [path for _, path in self.asked]
 
-    def answer(self, path: str) -> Answer:
+    def answer(self, path: str, headers: Headers | None = None) -> Answer:
         with self.lock:
+            self.heard[path] = headers or {}
             times = sum(asked == path for _, asked in self.asked)
             self.asked.append((time.monotonic(), path))
         found = self.answers.get(path, (404, HTML, b"not found"))
@@ -51,7 +53,7 @@ def running_shop() -> Iterator[Shop]:
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
-            status, headers, body = shop.answer(self.path)
+            status, headers, body = shop.answer(self.path, dict(self.headers))
             self.send_response(status)
             for name, value in {"Content-Length": str(len(body)), **headers}.items():
                 self.send_header(name, value)

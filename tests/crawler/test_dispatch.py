@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from crawler.captures import CapturePlace
-from crawler.dispatch import Dispatcher, RobotsVisit
+from crawler.dispatch import SAVE_SECONDS, Dispatcher, RobotsVisit
+from crawler.export import KnownHost
 from crawler.frontier import Frontier, Visit
+from crawler.seeding import seed_frontier
 from crawler.sites.pages import Link, PageReading
 from crawler.sites.sitefile import Site, parse_site_file
 from runtime.config import CrawlConfig, SiteConfig
@@ -33,8 +35,14 @@ class Clock:
 class Crawl:
     """A dispatcher over a real frontier, with a clock of its own."""
 
-    def __init__(self, folder: Path, **settings: object) -> None:
-        config = SiteConfig(key="shop", program="x", base_url=BASE, allow_private=[HOST])
+    def __init__(
+        self, folder: Path, hosts: tuple[str, ...] = (), known: dict[str, KnownHost] | None = None,
+        **settings: object,
+    ) -> None:  # fmt: skip
+        config = SiteConfig(
+            key="shop", program="x", base_url=BASE, hosts=list(hosts), allow_private=[HOST, *hosts]
+        )
+        self.known = known
         self.site = Site(config, parse_site_file(RULES, "x"))
         self.folder = folder
         self.settings = CrawlConfig.model_validate(
@@ -48,7 +56,10 @@ class Crawl:
         captures.mkdir(exist_ok=True)
         (captures / PLACE.file).write_bytes(b"x" * 10)
         self.frontier = Frontier(self.folder / "shop.sqlite", captures, "shop")
-        self.dispatcher = Dispatcher(self.site, self.frontier, self.settings, self.clock)
+        seed_frontier(self.frontier, self.site, self.folder)
+        self.dispatcher = Dispatcher(
+            self.site, self.frontier, self.settings, self.clock, self.known
+        )
 
     def reopen(self) -> None:
         self.frontier.close()
@@ -72,11 +83,13 @@ class Crawl:
         assert isinstance(visit, Visit)
         return visit
 
-    def answer_robots(self, status: int, text: str = "", location: str | None = None) -> None:
+    def answer_robots(
+        self, status: int, text: str = "", location: str | None = None, wait: float | None = None
+    ) -> None:
         visit = self.next()
         assert isinstance(visit, RobotsVisit)
         assert self.dispatcher.next() is None, "robots.txt comes before everything else"
-        self.dispatcher.robots_answer(visit, status, text.encode(), location, PLACE)
+        self.dispatcher.robots_answer(visit, status, text.encode(), location, PLACE, wait)
         self.dispatcher.ended(visit)
 
     def commit(self, visit: Visit, *links: Link) -> None:
@@ -264,6 +277,7 @@ def test_what_was_in_flight_at_a_kill_is_asked_again(crawl: Crawl) -> None:
 def test_private_addresses_are_closed_without_a_request(crawl: Crawl) -> None:
     crawl.frontier.seed([("http://10.0.0.1/", "category", "10.0.0.1")])
     crawl.answer_robots(404)
+    assert crawl.page().url == f"{BASE}/"
     assert crawl.outcomes()["http://10.0.0.1/"] == "refused_address"
 
 
@@ -271,3 +285,158 @@ def test_robots_txt_is_not_asked_for_when_it_is_switched_off(tmp_path: Path) -> 
     crawl = Crawl(tmp_path, robots_txt=False)
     assert crawl.page().url == f"{BASE}/"
     crawl.frontier.close()
+
+
+def test_robots_txt_is_read_again_after_a_day_within_one_crawl(crawl: Crawl) -> None:
+    crawl.seed("/a", "/secret/b")
+    crawl.answer_robots(404)
+    crawl.commit(crawl.page())
+    crawl.clock.now += 25 * 3600
+    crawl.answer_robots(200, "User-agent: *\nDisallow: /secret/\n")
+    while (visit := crawl.next()) is not None:
+        assert isinstance(visit, Visit)
+        crawl.commit(visit)
+    assert crawl.outcomes()["/a"] == "ok"
+    assert crawl.outcomes()["/secret/b"] == "robots"
+
+
+def test_an_old_copy_holds_while_no_new_one_can_be_had(crawl: Crawl) -> None:
+    crawl.seed("/a", "/secret/b", "/c")
+    crawl.answer_robots(200, "User-agent: *\nDisallow: /secret/\nSitemap: http://x.example/\n")
+    crawl.commit(crawl.page())
+    crawl.clock.now += 25 * 3600
+    for _ in range(crawl.settings.max_attempts):
+        crawl.answer_robots(500)
+    crawl.commit(crawl.page())
+    crawl.commit(crawl.page())
+    assert crawl.next() is None
+    assert crawl.outcomes() == {"/": "ok", "/a": "ok", "/secret/b": "robots", "/c": "ok"}
+
+
+def test_a_robots_txt_may_say_when_to_come_back(crawl: Crawl) -> None:
+    for wait, kept in ((90.0, 90.0), (1e9, crawl.settings.max_retry_after)):
+        started = crawl.clock.now
+        crawl.answer_robots(503, wait=wait)
+        visit = crawl.next()
+        assert isinstance(visit, RobotsVisit)
+        assert crawl.clock.now - started == pytest.approx(kept, abs=1.0)
+        crawl.dispatcher.ended(visit)
+
+
+def test_what_another_sites_crawl_read_of_a_host_is_not_asked_for_again(tmp_path: Path) -> None:
+    text = f"User-agent: *\nDisallow: /secret/\nCrawl-delay: 9\nSitemap: {BASE}/s.xml\n"
+    crawl = Crawl(tmp_path, known={HOST: KnownHost(text, 995.0)})
+    crawl.seed("/secret/a")
+    urls = []
+    while (visit := crawl.next()) is not None:
+        assert isinstance(visit, Visit)
+        if not urls:
+            assert crawl.clock.now == 995.0 + 9.0
+        urls.append(visit.url)
+        crawl.commit(visit)
+    assert urls == [f"{BASE}/", f"{BASE}/s.xml"]
+    assert crawl.outcomes()["/secret/a"] == "robots"
+    crawl.frontier.close()
+
+
+def test_what_another_crawl_read_days_ago_is_asked_for_again(tmp_path: Path) -> None:
+    crawl = Crawl(tmp_path, known={HOST: KnownHost("", 1_000.0 - 25 * 3600)})
+    assert isinstance(crawl.next(), RobotsVisit)
+    crawl.frontier.close()
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_sitemaps_have_one_order_whichever_host_answers_first(tmp_path: Path, first: int) -> None:
+    other = "127.0.0.1:9000"
+    crawl = Crawl(tmp_path, hosts=(other,))
+    visits = [crawl.dispatcher.next(), crawl.dispatcher.next()]
+    assert [type(visit) for visit in visits] == [RobotsVisit, RobotsVisit]
+    assert crawl.dispatcher.next() is None, "no page before every robots.txt is known"
+    for visit in (visits[first], visits[1 - first]):
+        assert isinstance(visit, RobotsVisit)
+        assert crawl.dispatcher.has_pending()
+        body = f"Sitemap: http://{visit.host}/s.xml\n".encode()
+        crawl.dispatcher.robots_answer(visit, 200, body, None, PLACE)
+        crawl.dispatcher.ended(visit)
+    queued = [row["url"] for row in crawl.frontier.rows("SELECT url FROM queue ORDER BY position")]
+    assert queued == [f"{BASE}/", f"http://{HOST}/s.xml", f"http://{other}/s.xml"]
+    crawl.frontier.close()
+
+
+def test_sitemaps_are_found_at_the_usual_place_without_robots_txt(tmp_path: Path) -> None:
+    crawl = Crawl(tmp_path, robots_txt=False)
+    crawl.commit(crawl.page())
+    assert crawl.page().url == f"{BASE}/sitemap.xml"
+    crawl.frontier.close()
+
+
+def test_a_host_whose_robots_txt_cannot_be_had_holds_up_no_other(tmp_path: Path) -> None:
+    other = "127.0.0.1:9000"
+    crawl = Crawl(tmp_path, hosts=(other,), max_attempts=1)
+    crawl.frontier.seed([(f"http://{other}/x", "category", other)])
+    for _ in range(2):
+        visit = crawl.next()
+        assert isinstance(visit, RobotsVisit)
+        crawl.dispatcher.robots_answer(visit, 503 if visit.host == other else 404, b"", None, PLACE)
+        crawl.dispatcher.ended(visit)
+    assert crawl.outcomes()[f"http://{other}/x"] == "robots_unreachable"
+    assert crawl.page().url == f"{BASE}/"
+    crawl.frontier.close()
+
+
+def test_a_robots_txt_on_another_host_of_the_shop_keeps_that_hosts_pace(tmp_path: Path) -> None:
+    other = "127.0.0.1:9000"
+    crawl = Crawl(tmp_path, hosts=(other,), delay=5.0)
+    here, there = crawl.dispatcher.next(), crawl.dispatcher.next()
+    assert isinstance(here, RobotsVisit) and isinstance(there, RobotsVisit)
+    assert (here.host, there.host) == (HOST, other)
+    crawl.dispatcher.robots_answer(there, 404, b"", None, PLACE)
+    crawl.dispatcher.ended(there)
+    asked_there = crawl.clock.now
+    crawl.clock.now += 1.0
+    target = f"http://{other}/robots.txt"
+    crawl.dispatcher.robots_answer(here, 301, b"", target, PLACE)
+    crawl.dispatcher.ended(here)
+    again = crawl.next()
+    assert isinstance(again, RobotsVisit)
+    assert (again.url, again.host) == (target, HOST)
+    assert crawl.clock.now - asked_there >= 5.0
+    body = b"User-agent: *\nDisallow: /\n"
+    crawl.dispatcher.robots_answer(again, 200, body, None, PLACE)
+    asked_again = crawl.clock.now
+    crawl.dispatcher.ended(again)
+    assert crawl.page().url == f"http://{other}/sitemap.xml"
+    assert crawl.clock.now - asked_again >= 5.0
+    assert crawl.next() is None
+    assert crawl.outcomes()["/"] == "robots", "the other host's answer rules the first host"
+    crawl.frontier.close()
+
+
+def test_the_last_request_is_stored_seldom_and_at_the_end(crawl: Crawl) -> None:
+    saved: list[float] = []
+    store = crawl.frontier.save_last_request
+    crawl.frontier.save_last_request = (  # type: ignore[method-assign]
+        lambda host, at: (saved.append(crawl.clock.now), store(host, at))[1]  # type: ignore[func-returns-value]
+    )
+    crawl.seed(*(f"/{n}" for n in range(20)))
+    crawl.answer_robots(404)
+    last = 0.0
+    while (visit := crawl.next()) is not None:
+        assert isinstance(visit, Visit)
+        last = crawl.clock.now
+        crawl.commit(visit)
+    assert all(b - a >= SAVE_SECONDS for a, b in pairwise(saved[:-1]))
+    assert len(saved) <= 22 / SAVE_SECONDS + 2
+    stored = crawl.frontier.host(HOST)
+    assert stored is not None and stored.last_request == last
+
+
+def test_a_killed_crawl_keeps_its_distance_from_what_it_may_have_asked_last(crawl: Crawl) -> None:
+    crawl.answer_robots(404)
+    crawl.commit(crawl.page())
+    crawl.page()
+    crawl.clock.now += 0.5
+    crawl.reopen()
+    started = crawl.clock.now
+    crawl.page()
+    assert crawl.clock.now - started == crawl.settings.delay

@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from crawler.crawl import crawl, load_sites
+from crawler.crawl import crawl
 from crawler.images import fetch
 from crawler.merge import merge
+from crawler.sources import load_sites
 from runtime.config import parse_config
 from runtime.executor import WorkerPool
 from runtime.stages import Context

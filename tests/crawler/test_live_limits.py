@@ -10,21 +10,19 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from crawler.crawl import crawl, host_groups, load_sites
-from crawler.export import KnownHost
-from crawler.images import _HostWork, _write_part, fetch
+from crawler.crawl import crawl, host_groups
+from crawler.images import fetch
 from crawler.merge import merge
+from crawler.sources import load_sites, require_contact
 from runtime.config import parse_config
 from runtime.errors import ConfigError
 from runtime.executor import WorkerPool
 from runtime.stages import Context
 from runtime.storage import write_json
-from runtime.workspace import Workspace
 from tests.crawler.shop import HTML, SITE_FILE, Answer, Shop, running_shop, tile
 from tests.crawler.test_live import crawl_all, jpeg, make_context, outcomes
 
@@ -243,18 +241,6 @@ def test_the_fetch_keeps_the_crawls_robots_txt_and_crawl_delay(
     assert moments[-1] - moments[0] >= 0.3  # two gaps of 0.3, the first log entry may come late
 
 
-def test_hosts_whose_names_begin_alike_share_no_part_names(tmp_path: Path) -> None:
-    """The image parts of `cdn` and `cdn-eu` lie in one folder."""
-    workspace = Workspace(tmp_path)
-    workspace.prepare()
-    run = workspace.new_run(datetime(2026, 1, 1, tzinfo=UTC), [])
-    row = {"image_url": "u", "attempt": 1, "outcome": "timeout", "fetched_at": datetime.now(UTC)}
-    for host in ("cdn-eu", "cdn", "cdn", "cdn-eu"):
-        work = _HostWork(run, host, parse_config({}), (), KnownHost(None, None))
-        _write_part(work, [row])
-    assert run.images.names() == ["cdn-00000", "cdn-00001", "cdn-eu-00000", "cdn-eu-00001"]
-
-
 def test_sites_that_share_a_host_share_a_worker(tmp_path: Path) -> None:
     (tmp_path / "own.toml").write_text(SITE_FILE)
     hosts = {"a": ["x"], "b": ["y"], "c": ["z"], "d": ["x", "y"]}
@@ -276,7 +262,8 @@ def test_sites_that_share_a_host_share_a_worker(tmp_path: Path) -> None:
 def test_no_public_shop_is_crawled_without_a_contact(tmp_path: Path) -> None:
     (tmp_path / "own.toml").write_text(SITE_FILE)
     site = {"key": "a", "program": "own.toml", "base_url": "http://a.example"}
+    config = parse_config({"site": [site]})
     with pytest.raises(ConfigError, match=r"`contact`.*http://a\.example"):
-        load_sites(parse_config({"site": [site]}), tmp_path)
+        require_contact(config, load_sites(config, tmp_path))
     with pytest.raises(ConfigError, match=r"\[\[site\]\]"):
         load_sites(parse_config({}), tmp_path)

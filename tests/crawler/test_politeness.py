@@ -89,7 +89,8 @@ def test_backoff_doubles_and_is_bounded() -> None:
     ("tags", "metas", "said"),
     [
         (["noai"], [], "X-Robots-Tag: noai"),
-        (["noindex, NoImageAI"], [], "X-Robots-Tag: noimageai"),
+        (["noindex, NoImageAI"], [], "X-Robots-Tag: noimageai, noindex"),
+        (["noai"], ["none"], "X-Robots-Tag: noai; meta robots: none"),
         (["otherbot: noai"], [], None),
         (["mep3m: noai"], [], "X-Robots-Tag: noai"),
         ([], ["noai, noimageai"], "meta robots: noai, noimageai"),

@@ -64,7 +64,7 @@ def test_a_date_counts_from_now() -> None:
         ("max-snippet: -1, noimageai", "noimageai"),
         ("unavailable_after: 25 Jun 2030 15:00:00 PST, noai", "noai"),
         ("unavailable_after: Saturday, 25-Jun-2030 15:00:00 PST, noai", "noai"),
-        ("noindex, mep3m: noai", "noai"),
+        ("noindex, mep3m: noai", "noai, noindex"),
         ("otherbot: noindex, mep3m: noai, noimageai", "noai, noimageai"),
         ("MEP3M: NOAI", "noai"),
         ("mep3m: all, otherbot: noai", None),
@@ -80,7 +80,9 @@ def test_directives_with_values_and_several_addressees_are_understood(
 
 
 def test_one_tag_of_many_is_enough() -> None:
-    assert opt_out_of(["noindex", "otherbot: all", "noai"], ["all"]) == "X-Robots-Tag: noai"
+    assert (
+        opt_out_of(["noindex", "otherbot: all", "noai"], ["all"]) == "X-Robots-Tag: noai, noindex"
+    )
 
 
 def test_the_user_agent_says_who_and_whom_to_write_to() -> None:
