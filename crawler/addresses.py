@@ -10,6 +10,7 @@ import socket
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from urllib.parse import urlsplit
 
@@ -43,6 +44,7 @@ def host_of(url: str) -> str:
     return shown if port in (None, DEFAULT_PORTS[parts.scheme]) else f"{shown}:{port}"
 
 
+@lru_cache(1024)  # asked for every request, of a few hosts
 def _literal(name: str) -> IPv4Address | IPv6Address | None:
     # HTTP clients apply IDNA first, which turns full-width digits and dots into plain ones.
     name = unicodedata.normalize("NFKC", name).replace("\u3002", ".").strip("[]").rstrip(".")
@@ -57,6 +59,7 @@ def _literal(name: str) -> IPv4Address | IPv6Address | None:
         return None
 
 
+@lru_cache(1024)
 def is_public(address: str) -> bool:
     """True for a unicast address of the open internet; IPv4 inside IPv6 is judged as IPv4."""
     ip = ip_address(address.split("%", 1)[0])

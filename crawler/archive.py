@@ -146,7 +146,7 @@ def _is_whole(path: Path) -> bool:
                 if member.eof:
                     member = zlib.decompressobj(31)
                 member.decompress(data, CHUNK_BYTES)
-                while member.unconsumed_tail:
+                while member.unconsumed_tail and not member.eof:
                     member.decompress(member.unconsumed_tail, CHUNK_BYTES)
         except zlib.error:
             return False

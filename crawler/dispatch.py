@@ -222,7 +222,8 @@ class Dispatcher:
         if visit.attempt >= self.settings.max_attempts:
             self.frontier.finish(visit, outcome, error)
             return
-        wait = backoff(visit.attempt) if wait is None else min(wait, self.settings.max_retry_after)
+        # A Retry-After of nothing, or of a moment that has passed, still does not mean at once.
+        wait = max(backoff(visit.attempt), min(wait or 0.0, self.settings.max_retry_after))
         self.frontier.defer(visit, self._clock() + wait, error)
 
     def robots_answer(

@@ -129,18 +129,20 @@ class HttpClient:
         FetchFault for everything else, a body above `max_bytes` among it (`too_large`).
         """
         try:
-            async with asyncio.timeout(seconds):
-                self._addresses.check_url(url)
-                if self._proxy is not None:
+            self._addresses.check_url(url)
+            if self._proxy is not None:
+                began = asyncio.get_running_loop().time()
+                async with asyncio.timeout(seconds):
                     await self._judge_proxied(url, self._proxy)
-                async with self._session.get(
-                    _as_written(url),
-                    allow_redirects=False,
-                    headers=headers,
-                    proxy=self._proxy,
-                    timeout=aiohttp.ClientTimeout(total=None),
-                ) as response:
-                    return await _answer(response, max_bytes, wants_body)
+                seconds -= asyncio.get_running_loop().time() - began
+            async with self._session.get(
+                _as_written(url),
+                allow_redirects=False,
+                headers=headers,
+                proxy=self._proxy,
+                timeout=aiohttp.ClientTimeout(total=seconds),
+            ) as response:
+                return await _answer(response, max_bytes, wants_body)
         except _EXPECTED as error:
             raise _fault(error) from error
 
@@ -220,5 +222,5 @@ _FAULTS: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], str,
     ((aiohttp.ClientResponseError, HttpProcessingError), "bad_answer", True),
     (aiohttp.InvalidURL, "refused_address", False),
     (aiohttp.ClientError, "connection_lost", True),
-    (ValueError, "bad_answer", True),
+    (ValueError, "bad_answer", False),
 )

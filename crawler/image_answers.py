@@ -31,6 +31,7 @@ AGAIN_OUTCOMES = (
 # Without a contact nobody asks a public host; with one, these are asked for.
 NO_CONTACT_OUTCOMES = ("not_recorded", "no_contact")
 
+_OPT_OUT_HEADERS = frozenset({"x-robots-tag", TDM_RESERVATION})
 _MEDIA_TYPES = {
     "JPEG": "image/jpeg",
     "PNG": "image/png",
@@ -99,7 +100,9 @@ def _header(headers: Headers, name: str) -> str | None:
 
 def opt_out_in(headers: Headers) -> str | None:
     """The headers' words that forbid use; None if there are none."""
-    named = [(key.lower(), value) for key, value in headers]
+    named = [(low, value) for key, value in headers if (low := key.lower()) in _OPT_OUT_HEADERS]
+    if not named:
+        return None
     return opt_out_of(
         (value for key, value in named if key == "x-robots-tag"),
         tdm_headers=(value for key, value in named if key == TDM_RESERVATION),

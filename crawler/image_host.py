@@ -15,7 +15,8 @@ from crawler.archive import INDEX_FILE, Archive
 from crawler.http import HttpClient
 from crawler.image_answers import AGAIN_OUTCOMES, NO_CONTACT_OUTCOMES, Attempt
 from crawler.image_parts import ImagePartWriter
-from crawler.image_requests import HostRules, HostTurns, ImageClient
+from crawler.image_requests import ImageClient
+from crawler.image_turns import HostRules, HostTurns
 from crawler.politeness import HostGate, user_agent
 from runtime.config import Config
 from runtime.image_index import ImageIndex, WantedImage

@@ -133,17 +133,16 @@ def _sightings(run: Run, record_id: str) -> list[Sighting]:
 
 
 def _images(run: Run, image_url: str | None) -> list[ImageAttempt]:
-    """Every attempt on the URL, from the parts of its host."""
-    if image_url is None:
-        return []
-    prefix = f"{file_key(urlsplit(image_url).netloc.rpartition('@')[2].lower())}-"
-    names = run.images.names()
-    near = [name for name in names if name.startswith(prefix)]
-    rows = [
-        row
-        for name in near or names
-        for row in rows_of(run.images, name, "image_url", image_url, _IMAGE_COLUMNS)
-    ]
+    """Every attempt on the URL and on what it redirected to, from the parts of their hosts."""
+    rows: list[Row] = []
+    asked: set[str] = set()
+    waiting = [image_url]
+    while waiting and (url := waiting.pop(0)) is not None:
+        asked.add(url)
+        found = _attempts(run, url)
+        rows += found
+        targets = (row.get("redirect_url") for row in found)
+        waiting += [target for target in targets if target and target not in asked]
     return [
         ImageAttempt(
             row["image_url"], row["attempt"], row["outcome"], row["status"],
@@ -151,6 +150,17 @@ def _images(run: Run, image_url: str | None) -> list[ImageAttempt]:
         )
         for row in sorted(rows, key=lambda row: (row["fetched_at"], row["attempt"]))
     ]  # fmt: skip
+
+
+def _attempts(run: Run, image_url: str) -> list[Row]:
+    prefix = f"{file_key(urlsplit(image_url).netloc.rpartition('@')[2].lower())}-"
+    names = run.images.names()
+    near = [name for name in names if name.startswith(prefix)]
+    return [
+        row
+        for name in near or names
+        for row in rows_of(run.images, name, "image_url", image_url, _IMAGE_COLUMNS)
+    ]
 
 
 def _label(run: Run, part: str, record_id: str) -> LabelLine | None:

@@ -11,62 +11,16 @@ import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
-
-import pyarrow as pa
+from typing import Self
 
 from runtime.errors import WorkspaceError
 from runtime.image_parts import ImagePartName
+from runtime.image_words import FORBIDDEN, SCHEMA, fold_part
 from runtime.parts import PartFolder, Seal
 from runtime.workspace import Run
 
-FORBIDDEN = frozenset({"robots", "opted_out"})
-"""Outcomes that take back what was received earlier."""
-
 _VERSION = 2
 _CACHE_KIB = 8 * 1024  # the plan is in listing order, the table in that of URLs
-# `last` is the outcome of this run's last attempt; the rest is what counts of all attempts.
-_SCHEMA = """
-CREATE TABLE parts(name TEXT PRIMARY KEY, sha256 TEXT NOT NULL);
-CREATE TABLE urls(
-  url TEXT PRIMARY KEY, host TEXT, place INTEGER, listed INTEGER NOT NULL DEFAULT 0,
-  attempts INTEGER NOT NULL DEFAULT 0, last TEXT,
-  outcome TEXT, part TEXT, row INTEGER, sha256 TEXT, etag TEXT, modified TEXT,
-  checked REAL, checked_part TEXT,
-  redirect TEXT, redirects INTEGER, redirect_part TEXT) WITHOUT ROWID;
-CREATE TABLE resolved(
-  url TEXT PRIMARY KEY, outcome TEXT NOT NULL, part TEXT, row INTEGER, sha256 TEXT) WITHOUT ROWID;
-CREATE INDEX plan ON urls(host, place);
-CREATE INDEX moved ON urls(place) WHERE redirect IS NOT NULL AND listed;
-"""
-_WORD = """
-INSERT INTO urls(url, attempts, last, outcome, part, row, sha256, etag, modified, checked,
-  checked_part, redirect, redirects, redirect_part)
-VALUES (:url, :own, :last, :outcome, :part, :row, :sha256, :etag, :modified, :at, :part,
-  :redirect, :redirects, :part)
-ON CONFLICT(url) DO UPDATE SET attempts = attempts + :own, last = COALESCE(:last, last)"""
-_COUNTS = """, outcome = :outcome, part = :part, row = :row, sha256 = :sha256, etag = :etag,
-  modified = :modified, checked = :at, checked_part = :part, redirect = NULL"""
-_UPSERTS = {
-    "ok": _WORD + _COUNTS,
-    "forbidden": _WORD + _COUNTS,
-    # What was received stays; where nothing was, the answer is of no use.
-    "not_modified": _WORD
-    + """, etag = COALESCE(:etag, etag), modified = COALESCE(:modified, modified),
-  checked = :at, checked_part = :part, outcome = COALESCE(outcome, :outcome),
-  part = COALESCE(part, :part), row = COALESCE(row, :row)""",
-    "redirect": _WORD
-    + """, checked = :at, redirect = :redirect, redirects = :redirects, redirect_part = :part,
-  part = IIF(outcome = 'ok', part, :part), row = IIF(outcome = 'ok', row, :row),
-  outcome = IIF(outcome = 'ok', outcome, :outcome)""",
-    "failed": _WORD
-    + """, part = IIF(outcome = 'ok', part, :part), row = IIF(outcome = 'ok', row, :row),
-  outcome = IIF(outcome = 'ok', outcome, :outcome)""",
-}
-_FOLDED = (
-    "image_url", "outcome", "sha256", "fetched_at", "etag", "last_modified", "redirect_url",
-    "redirects",
-)  # fmt: skip
 _POLICY = "policy"  # a row of `parts` that is none; parts have a "/" in their names
 
 
@@ -136,7 +90,7 @@ class ImageIndex:
                 pass  # it is a cache
             self._db.close()
         self._db = sqlite3.connect("", isolation_level=None)  # on disk, gone when closed
-        self._db.executescript(_SCHEMA)
+        self._db.executescript(SCHEMA)
         self._db.execute("BEGIN")
         self._fold_new(run.images.seals())
         self._db.execute("COMMIT")
@@ -220,28 +174,8 @@ class ImageIndex:
         known = self._known(self.run.images)
         for name, seal in seals.items():
             if name not in known:
-                self._fold(name)
+                fold_part(self._db, self.run, name)
                 self._remember(f"images/{name}", seal.sha256)
-
-    def _fold(self, name: str) -> None:
-        """The last `ok` counts; without one, the last attempt. Attempts are those of this run."""
-        own = ImagePartName.parse(name).run_id in (None, self.run.run_id)
-        row_number = 0
-        for batch in self.run.images.stream(name, _FOLDED):
-            for row in _rows(batch):
-                outcome = row["outcome"]
-                kind = "forbidden" if outcome in FORBIDDEN else outcome
-                self._db.execute(
-                    _UPSERTS.get(kind, _UPSERTS["failed"]),
-                    {
-                        "url": row["image_url"], "own": int(own), "outcome": outcome,
-                        "last": outcome if own else None, "part": name, "row": row_number,
-                        "sha256": row["sha256"], "at": row["fetched_at"] / 1e6,
-                        "etag": row.get("etag"), "modified": row.get("last_modified"),
-                        "redirect": row.get("redirect_url"), "redirects": row.get("redirects"),
-                    },
-                )  # fmt: skip
-                row_number += 1
 
     def _resolve(self, redirects: RedirectRules | None) -> None:
         """Follow every wanted redirect to its last word, and want what it leads to."""
@@ -413,16 +347,6 @@ class _State:
         return ImagePlace(outcome, self.place.part, self.place.row, None)
 
 
-def _rows(batch: pa.RecordBatch) -> Iterator[dict[str, Any]]:
-    """The batch's rows; instants as microseconds, since pyarrow imports pandas to make others."""
-    columns = (
-        column.view(pa.int64()) if pa.types.is_timestamp(column.type) else column
-        for column in batch.columns
-    )
-    for values in zip(*(column.to_pylist() for column in columns), strict=True):
-        yield dict(zip(batch.schema.names, values, strict=True))
-
-
 def _is_current(db: sqlite3.Connection) -> bool:
     (version,) = db.execute("PRAGMA user_version").fetchone()
     return bool(version == _VERSION)
@@ -441,7 +365,7 @@ def _open_or_replace(path: Path) -> sqlite3.Connection:
         for name in (path.name, f"{path.name}-wal", f"{path.name}-shm"):
             path.with_name(name).unlink(missing_ok=True)
         db = sqlite3.connect(path, isolation_level=None)
-        db.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {_VERSION}; COMMIT;")
+        db.executescript(f"BEGIN; {SCHEMA} PRAGMA user_version = {_VERSION}; COMMIT;")
     db.execute("PRAGMA journal_mode=WAL")
     db.execute("PRAGMA synchronous=NORMAL")
     return db

@@ -134,7 +134,8 @@ class ListingSpider(Spider):
             else:
                 location = answer.header("Location")
                 place = self._captures.write(answer)
-                self.dispatcher.robots_answer(visit, answer.status, body, location, place)
+                wait = retry_after(answer.header("Retry-After"), self._clock())
+                self.dispatcher.robots_answer(visit, answer.status, body, location, place, wait)
         except Exception as error:
             self._give_up(error)
         finally:

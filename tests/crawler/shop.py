@@ -65,8 +65,11 @@ def running_shop() -> Iterator[Shop]:
         def log_message(self, *arguments: object) -> None:
             """Quiet."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
+    class Server(ThreadingHTTPServer):
+        daemon_threads = True
+        request_queue_size = 64  # with 5 a connection may have to knock twice, a second apart
+
+    server = Server(("127.0.0.1", 0), Handler)
     shop.host = f"127.0.0.1:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()

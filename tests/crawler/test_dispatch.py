@@ -440,3 +440,17 @@ def test_a_killed_crawl_keeps_its_distance_from_what_it_may_have_asked_last(craw
     started = crawl.clock.now
     crawl.page()
     assert crawl.clock.now - started == crawl.settings.delay
+
+
+@pytest.mark.parametrize("wait", [None, 0.0])
+def test_no_page_is_tried_again_at_once(tmp_path: Path, wait: float | None) -> None:
+    crawl = Crawl(tmp_path, delay=0.0)
+    crawl.answer_robots(200, "Sitemap: http://x.example/\n")
+    moments = []
+    while (visit := crawl.next()) is not None:
+        assert isinstance(visit, Visit)
+        moments.append(crawl.clock.now)
+        crawl.dispatcher.retry(visit, "http_503", "answered 503", wait)
+        crawl.dispatcher.ended(visit)
+    assert [later - sooner for sooner, later in pairwise(moments)] == [0.5, 1.0]
+    crawl.frontier.close()

@@ -70,6 +70,7 @@ def raw_server() -> Iterator[str]:
 
     class Server(socketserver.ThreadingTCPServer):
         daemon_threads = True
+        request_queue_size = 64  # with 5 a connection may have to knock twice, a second apart
 
     with Server(("127.0.0.1", 0), Handler) as server:
         server.block_on_close = False
@@ -85,8 +86,8 @@ def test_every_hostile_answer_has_a_name(tmp_path: Path, pool: WorkerPool) -> No
         fetches = Fetches(tmp_path, pool, [host])
         run = fetches.start([f"http://{host}{path}" for path in RAW])
         began = time.monotonic()
-        fetches.fetch(run, timeout=1.0, max_image_mib=1)
-        assert time.monotonic() - began < 5
+        fetches.fetch(run, timeout=3.0, max_image_mib=1)
+        assert time.monotonic() - began < 30
     found = {url.removeprefix(f"http://{host}"): names for url, names in outcomes(run).items()}
     assert found == {path: [outcome] for path, (_, outcome) in RAW.items()}
 

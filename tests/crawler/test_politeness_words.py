@@ -9,6 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crawler.politeness import ROBOTS_MAX_BYTES, RobotsRules, opt_out_of, retry_after, user_agent
+from crawler.sites.pages import PageInput, read_page
+from crawler.sites.sitefile import Site, parse_site_file
+from runtime.config import SiteConfig
 
 BOM = b"\xef\xbb\xbf"
 
@@ -89,3 +92,27 @@ def test_the_user_agent_says_who_and_whom_to_write_to() -> None:
     assert user_agent("crawl@shop.example").startswith("mep3m/")
     assert "crawl@shop.example" in user_agent("crawl@shop.example")
     assert "no contact" in user_agent("")
+
+
+@pytest.mark.parametrize(
+    ("header", "meta", "said"),
+    [
+        ("1", None, "TDMRep header: tdm-reservation"),
+        (" 1 ", "0", "TDMRep header: tdm-reservation"),
+        ("0", "1", "TDMRep meta: tdm-reservation"),
+        ("0", None, None),
+        ("yes", "true", None),
+    ],
+)
+def test_a_reservation_of_text_and_data_mining_is_read(
+    header: str, meta: str | None, said: str | None
+) -> None:
+    assert opt_out_of([], [], [header], [] if meta is None else [meta]) == said
+
+
+def test_a_page_says_it_in_its_head_as_well() -> None:
+    body = b'<meta name="TDM-Reservation" content="1"><meta name=robots content=noindex><h1>T</h1>'
+    page = PageInput("http://shop.example/p/1.html", "product", 200, (), body)
+    config = SiteConfig(key="shop", program="x", base_url="http://shop.example")
+    found = read_page(page, Site(config, parse_site_file({"url": {"product": "/p/"}}, "x")))
+    assert found.opt_out == "meta robots: noindex; TDMRep meta: tdm-reservation"
