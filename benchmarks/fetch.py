@@ -1,6 +1,6 @@
 """The fetch stage against img2dataset with its re-encoding switched off, over loopback.
 
-Both take the same 10,000 pictures of 220 x 220 from the same two hosts, with two processes and 64
+Both take the same 30,000 pictures of 220 x 220 from the same two hosts, with two processes and 64
 requests at once in each, and write bytes, outcomes and SHA-256 to Parquet. They run by turns, each
 in processes of its own; a rate is that of the whole call, with the start of its workers. The peer
 needs libraries of other versions than ours, so it lives in an environment of its own.
@@ -25,7 +25,7 @@ from benchmarks.image_shop import running_hosts
 from benchmarks.processes import Ran, run_sampled
 from demo.scenes import render
 
-PICTURES = 10_000
+PICTURES = 30_000
 SCENES = 300
 SIDE = 220
 QUALITY = 88

@@ -33,6 +33,18 @@ def host_of(url: str) -> str:
 
     Raises RefusedAddressError for anything that is not an http(s) URL with a host.
     """
+    return _place(_origin(url))[0]
+
+
+def _origin(url: str) -> str:
+    """The URL up to its path: all that a host can be read from, and the same for many URLs."""
+    end = url.find("/", 8)
+    return url if end < 0 else url[:end]
+
+
+@lru_cache(4096)
+def _place(url: str) -> tuple[str, str]:
+    """Host, and name without the port, of a URL."""
     try:
         parts = urlsplit(url)
         name, port = parts.hostname, parts.port
@@ -41,7 +53,8 @@ def host_of(url: str) -> str:
     if parts.scheme not in DEFAULT_PORTS or not name:
         raise RefusedAddressError(f"{url[:200]!r}: expected an http(s) URL with a host")
     shown = f"[{name}]" if ":" in name else name
-    return shown if port in (None, DEFAULT_PORTS[parts.scheme]) else f"{shown}:{port}"
+    usual = port in (None, DEFAULT_PORTS[parts.scheme])
+    return shown if usual else f"{shown}:{port}", name
 
 
 @lru_cache(1024)  # asked for every request, of a few hosts
@@ -81,8 +94,7 @@ class AddressPolicy:
 
     def check_url(self, url: str) -> str:
         """The URL's host; raises RefusedAddressError when it must not be contacted."""
-        host = host_of(url)
-        name = urlsplit(url).hostname or ""
+        host, name = _place(_origin(url))
         literal = _literal(name)
         if literal is not None and not is_public(str(literal)) and host not in self.allow_private:
             raise RefusedAddressError(

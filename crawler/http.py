@@ -178,6 +178,8 @@ async def _answer(
 
 
 async def _bounded(response: aiohttp.ClientResponse, max_bytes: int) -> bytes:
+    if 0 <= (response.content_length or -1) <= max_bytes:
+        return await response.read()  # the parser lets no more through
     body = bytearray()
     async for chunk in response.content.iter_chunked(CHUNK_BYTES):
         body += chunk

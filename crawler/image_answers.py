@@ -32,6 +32,7 @@ AGAIN_OUTCOMES = (
 NO_CONTACT_OUTCOMES = ("not_recorded", "no_contact")
 
 _OPT_OUT_HEADERS = frozenset({"x-robots-tag", TDM_RESERVATION})
+_OPT_OUT_SIZES = frozenset(map(len, _OPT_OUT_HEADERS))
 _MEDIA_TYPES = {
     "JPEG": "image/jpeg",
     "PNG": "image/png",
@@ -95,12 +96,20 @@ class Attempt:
 
 
 def _header(headers: Headers, name: str) -> str | None:
-    return next((value for key, value in headers if key.lower() == name), None)
+    size = len(name)
+    for key, value in headers:
+        if len(key) == size and key.lower() == name:
+            return value
+    return None
 
 
 def opt_out_in(headers: Headers) -> str | None:
     """The headers' words that forbid use; None if there are none."""
-    named = [(low, value) for key, value in headers if (low := key.lower()) in _OPT_OUT_HEADERS]
+    named = [
+        (low, value)
+        for key, value in headers
+        if len(key) in _OPT_OUT_SIZES and (low := key.lower()) in _OPT_OUT_HEADERS
+    ]
     if not named:
         return None
     return opt_out_of(
