@@ -6,6 +6,7 @@ field wins it. One that takes too long, or gives up, loses only what it would ha
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -78,6 +79,7 @@ EXTRACTORS: Mapping[str, Extractor] = {
 }
 
 # What parsers raise on broken input beyond ValueError; the next extractor comes after it.
+_ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 _FAULTS = (ValueError, LookupError, TypeError, AttributeError, RecursionError, ExtractorGaveUp)
 
 
@@ -113,5 +115,6 @@ class Reading:
             self.notes.append(f"{name}: ended, it took too much processor time")
         except _FAULTS as fault:
             words = f"{type(fault).__name__}: {fault}" if str(fault) else type(fault).__name__
-            self.notes.append(f"{name}: gave up, {words}"[:200])
+            # Where an object lay in memory is no part of what the page says.
+            self.notes.append(f"{name}: gave up, {_ADDRESS.sub('', words)}"[:200])
         return None

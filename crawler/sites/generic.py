@@ -147,7 +147,7 @@ def _picture(page: Document, heading: Element | None, title: str | None) -> str 
         if scored is None:
             continue
         score, address = scored
-        if heading is not None:
+        if heading in places and image in places:  # broken markup can stand beside the root
             score += 2.0 / (1.0 + abs(places[image] - places[heading]) / 50.0)
         score -= 0.02 * number
         # Of pictures that fit alike, a gallery's first is the product's.
