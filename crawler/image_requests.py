@@ -229,12 +229,12 @@ class ImageClient:
         async with self._asking_robots:
             if self._robots is not None:
                 return self._robots
-            status, body, number = None, b"", 1
+            status, body, wait, number = None, b"", None, 1
             while True:
                 try:
-                    status, body = await self._robots_answer(urljoin(url, "/robots.txt"))
+                    status, body, wait = await self._robots_answer(urljoin(url, "/robots.txt"))
                 except FetchFault as fault:
-                    status = None
+                    status, wait = None, None
                     if not fault.worth_retrying:
                         break
                 if status is not None and status < 500 and status != 429:
@@ -242,11 +242,15 @@ class ImageClient:
                 number += 1
                 if number > self._config.fetch.max_attempts:
                     break
-                await asyncio.sleep(backoff(number - 1))
+                most = self._config.crawl.max_retry_after
+                await asyncio.sleep(backoff(number - 1) if wait is None else min(wait, most))
             return self._apply(RobotsRules.from_response(status, body))
 
-    async def _robots_answer(self, target: str) -> tuple[int, bytes]:
-        """Status and body; redirects are followed, and one that leads nowhere counts as 404."""
+    async def _robots_answer(self, target: str) -> tuple[int, bytes, float | None]:
+        """Status, body and the seconds that its Retry-After asks for.
+
+        Redirects are followed; one that leads nowhere counts as 404.
+        """
         most = self._config.crawl.max_body_mib * 1024 * 1024
         for _ in range(ROBOTS_MAX_REDIRECTS + 1):
             try:
@@ -265,12 +269,13 @@ class ImageClient:
                 self._turns.give_back()
             location = answer.header("location") if 300 <= answer.status < 400 else None
             if location is None:
+                wait = retry_after(answer.header("retry-after"), time.time())
                 try:
-                    return answer.status, decoded(answer.headers, answer.body, most)
+                    return answer.status, decoded(answer.headers, answer.body, most), wait
                 except BodyFault as fault:
                     raise FetchFault(fault.outcome, str(fault), worth_retrying=False) from fault
             target = urljoin(target, location)
-        return 404, b""
+        return 404, b"", None
 
     def _wait_after(self, attempt: Attempt) -> float:
         """Seconds until the next try; a 429 or 503 pauses the whole host."""

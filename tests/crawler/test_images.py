@@ -257,3 +257,15 @@ def test_a_listing_can_name_anything(album: Album, shop: Shop) -> None:
     run = album.new_run(*names)
     assert album.fetch(run) == {"images.refused_address": len(names)}
     assert shop.asked == []
+
+
+def test_a_robots_txt_that_asks_for_patience_is_waited_for(album: Album, shop: Shop) -> None:
+    shop.answers["/robots.txt"] = lambda times: (
+        (503, {"Retry-After": "1"}, b"") if not times else (200, {}, b"")
+    )
+    shop.answers["/a"] = (200, JPEG, jpeg(1))
+    run = album.new_run(f"{shop.base_url}/a")
+    assert album.fetch(run) == {"images.ok": 1}
+    assert shop.paths() == ["/robots.txt", "/robots.txt", "/a"]
+    (first, _), (second, _), _ = shop.asked
+    assert second - first >= 0.99
