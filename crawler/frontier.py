@@ -105,9 +105,10 @@ class Frontier:
     def _advance(self) -> None:
         """Begin the next batch when it is time.
 
-        Pages that wait for another try hold it up only where a cap on products has to count them.
+        A listing page that waits for another try holds it up, since what it shows decides what
+        is new and whose turn is next; a product page does so only where a cap has to count it.
         """
-        while not self._fresh and not (self._late and self._bounds.max_products is not None):
+        while not self._fresh and not self._holds_up():
             first = self._next_rank
             with self._file.transaction() as db:
                 end = begin_batch(db, self._bounds, first)
@@ -115,6 +116,13 @@ class Frontier:
                 return
             self._next_rank = end
             self._load(first)
+
+    def _holds_up(self) -> bool:
+        if self._bounds.max_products is not None or self._bounds.max_pages is not None:
+            return bool(self._late)
+        return any(
+            visit.kind != "product" for heap in self._deferred.values() for _, _, visit in heap
+        )
 
     def seed(self, urls: Iterable[tuple[str, str, str]]) -> None:
         """Queue (url, kind, host) triples that are not known yet, in their order."""

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from runtime.errors import ConfigError
 
+_TOO_SHORT = re.compile(r"List should have at least (\d+) items? after validation, not \d+")
 SITE_KEY = r"^[a-z0-9][a-z0-9-]{0,39}$"
 _RENAMED = {
     "crawl.honour_opt_outs": "`honour`, the list of opt-outs that are honoured; [] honours none",
@@ -259,6 +260,7 @@ def _first_fault(error: ValidationError) -> str:
         return f"`{key}` is missing; add it{rest}"
     message = fault["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
     message = message.replace("String should match pattern", "text matching")
+    message = _TOO_SHORT.sub(r"at least \1 item", message)
     return f"`{key}` = {fault['input']!r}: expected {message}{rest}"
 
 

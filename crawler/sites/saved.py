@@ -30,7 +30,11 @@ def saved_page(path: Path, url: str | None, base_url: str | None) -> tuple[PageI
     try:
         body = path.read_bytes()
     except OSError as error:
-        raise ConfigError(f"{path}: expected a saved page, got {error}") from None
+        raise ConfigError(
+            f"{path}: expected a saved page, got {error.strerror or error}; check the path"
+        ) from None
+    if b"\0" in body[:4096] and not body.startswith((b"\xff\xfe", b"\xfe\xff")):  # UTF-16 may
+        raise ConfigError(f"{path}: expected an HTML page, got binary data; save the page itself")
     if url is not None:
         try:
             host_of(url)

@@ -51,9 +51,19 @@ class Crawl:
 
 
 def crawl(
-    folder: Path, shop: Shop, bounds: Bounds, seed: int = 0, *, kills: float = 0.0, most: int = 5000
+    folder: Path,
+    shop: Shop,
+    bounds: Bounds,
+    seed: int = 0,
+    *,
+    kills: float = 0.0,
+    flaky: int = 0,
+    most: int = 5000,
 ) -> Crawl:
-    """Crawl a shop given as a function, answers coming in an order drawn from `seed`."""
+    """Crawl a shop given as a function, answers coming in an order drawn from `seed`.
+
+    Every `flaky`th page fails once and is tried again after a time drawn from `seed` as well.
+    """
     draw = random.Random(seed)
     folder.mkdir(parents=True)
     captures = folder / "captures"
@@ -62,20 +72,25 @@ def crawl(
     frontier = Frontier(folder / "s.sqlite", captures, "s", bounds)
     frontier.seed([(f"{S}/", "start", "s")])
     flying: list[Visit] = []
-    for _ in range(most):
+    for now in range(most):
         while len(flying) < draw.randint(1, 4):
-            visit = frontier.next_visit("s", 0.0, [v.id for v in flying])
+            visit = frontier.next_visit("s", float(now), [v.id for v in flying])
             if visit is None:
                 break
             flying.append(visit)
         if not flying:
-            break
+            if not frontier.has_pending():
+                break
+            continue  # until a page may be tried again
         if draw.random() < kills:
             frontier.close()
             flying = []
             frontier = Frontier(folder / "s.sqlite", captures, "s", bounds)
             continue
         visit = flying.pop(draw.randrange(len(flying)))
+        if flaky and visit.attempt == 1 and zlib.crc32(visit.url.encode()) % flaky == 0:
+            frontier.defer(visit, now + draw.random() * 30, "http_500")
+            continue
         frontier.commit_page(visit, "ok", 200, "2026-01-01", PLACE, shop(visit.url))
     else:
         raise AssertionError(f"the crawl did not end: {frontier.outcomes()}")
@@ -277,6 +292,17 @@ def test_the_order_of_answers_and_kills_change_nothing(
 ) -> None:
     first = crawl(tmp_path / "first", SHOPS[number], bounds)
     assert crawl(tmp_path / "second", SHOPS[number], bounds, seed=5, kills=0.02) == first
+
+
+@pytest.mark.parametrize("number", range(len(SHOPS)))
+@pytest.mark.parametrize("bounds", [Bounds(), Bounds(max_pages=30), Bounds(max_products=23)])
+def test_pages_that_fail_once_change_nothing(tmp_path: Path, number: int, bounds: Bounds) -> None:
+    """However long each of them is put off."""
+    first = crawl(tmp_path / "first", SHOPS[number], bounds, flaky=4)
+    for seed in (3, 8):
+        again = crawl(tmp_path / str(seed), SHOPS[number], bounds, seed=seed, flaky=4, kills=0.01)
+        assert again == first
+    assert first == crawl(tmp_path / "steady", SHOPS[number], bounds)
 
 
 @settings(max_examples=25)

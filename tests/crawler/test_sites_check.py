@@ -12,6 +12,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 import pipeline
+from crawler.sites.saved import saved_page
+from runtime.errors import ConfigError
 from tests.crawler.shop import SITE_FILE, Shop, running_shop
 from tests.crawler.shop_pages import GBK_PRODUCT, NEXT, SHOPIFY
 from tests.crawler.test_sites_programs import JD_LIST, LUMA_GRID, MAGENTO
@@ -184,3 +186,13 @@ def test_a_page_without_anything_says_so(body: bytes) -> None:
     said = check("empty.html")
     assert said.exit_code == 0
     assert "nothing was found" in said.output
+
+
+def test_a_file_that_is_no_page_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "picture.html"
+    path.write_bytes(b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR")
+    with pytest.raises(ConfigError, match=r"picture\.html: expected an HTML page, got binary"):
+        saved_page(path, None, None)
+    path.write_bytes("<h1>Täglich</h1>".encode("utf-16"))
+    page, _ = saved_page(path, None, None)
+    assert page.body.startswith(b"\xff\xfe")
