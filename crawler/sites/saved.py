@@ -33,7 +33,8 @@ def saved_page(path: Path, url: str | None, base_url: str | None) -> tuple[PageI
         raise ConfigError(
             f"{path}: expected a saved page, got {error.strerror or error}; check the path"
         ) from None
-    if b"\0" in body[:4096] and not body.startswith((b"\xff\xfe", b"\xfe\xff")):  # UTF-16 may
+    is_wide = body.startswith((b"\xff\xfe", b"\xfe\xff"))  # UTF-16 has zero bytes
+    if body.startswith(b"%PDF-") or (b"\0" in body[:4096] and not is_wide):
         raise ConfigError(f"{path}: expected an HTML page, got binary data; save the page itself")
     if url is not None:
         try:
