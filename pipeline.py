@@ -479,10 +479,14 @@ def site_group() -> None:
     help="A site of the configuration, or the name of a shipped site file; else all are tried.",
 )  # fmt: skip
 @click.option("--url", help="The address that a saved page came from.")
+@click.option(
+    "--allow-private", "private", is_flag=True,
+    help="The URL's host may be private, such as a shop on this machine.",
+)  # fmt: skip
 @config_option
 @command
 def site_check(
-    target: str, key: str | None, url: str | None, config_path: Path, quiet: bool
+    target: str, key: str | None, url: str | None, private: bool, config_path: Path, quiet: bool
 ) -> Outcome:
     """Show what every extractor finds on one page, a saved file or a live URL."""
     from crawler.sites.session import run_check
@@ -491,7 +495,7 @@ def site_check(
     # A saved page and a shipped site file need no configuration.
     absent = config_path == DEFAULT_CONFIG and not config_path.exists()
     config = Config() if absent else load_config(config_path)
-    return run_check(target, key, url, config, config_path.parent)
+    return run_check(target, key, url, config, config_path.parent, private=private)
 
 
 @main.command()

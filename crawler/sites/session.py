@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+from crawler.addresses import host_of
 from crawler.sites.check import any_site, check_page
 from crawler.sites.saved import saved_page
 from crawler.sites.sitefile import Site, load_site, shipped_programs
@@ -15,11 +16,17 @@ from runtime.exits import Exit
 
 
 def run_check(
-    target: str, key: str | None, url: str | None, config: Config, config_folder: Path
+    target: str,
+    key: str | None,
+    url: str | None,
+    config: Config,
+    config_folder: Path,
+    *,
+    private: bool = False,
 ) -> Outcome:
     """Check the page at `target`, a URL or a saved file, whose address `url` then is.
 
-    Raises ConfigError for an unknown site or file, SiteError where the page cannot be had.
+    `private` allows the URL's own host a private address. Raises ConfigError for an unknown site or file, SiteError where the page cannot be had.
     """
     is_url = target.lower().startswith(("http://", "https://"))
     if is_url and url is not None:
@@ -28,7 +35,9 @@ def run_check(
     if is_url:
         from crawler.sites.visit import visited_page  # a saved page needs no HTTP client
 
-        allow_private = [] if configured is None else configured.config.allow_private
+        allow_private = [] if configured is None else list(configured.config.allow_private)
+        if private:
+            allow_private.append(host_of(target))
         page = asyncio.run(visited_page(target, config.crawl, config.contact, allow_private))
         is_known = True
     else:

@@ -58,7 +58,7 @@ def _permitted_host(url: str, contact: str, allow_private: list[str]) -> str:
     try:
         host = AddressPolicy(frozenset(allow_private)).check_url(url)
     except RefusedAddressError as error:
-        raise SiteError(str(error)) from None
+        raise SiteError(f"{error}, or give --allow-private") from None
     if not contact and host not in allow_private:
         raise ConfigError(
             f"{url}: expected `contact` in the configuration before a host is asked, got none; "

@@ -152,6 +152,12 @@ def test_a_page_that_must_not_or_cannot_be_had_is_said_in_one_line(
     assert shop.paths().count("/secret/p/7.html") == before
 
 
+def test_a_shop_on_this_machine_is_asked_where_that_is_said(shop: Shop) -> None:
+    said = check(f"{shop.base_url}/p/7.html", "--allow-private")
+    assert said.exit_code == 0, said.stderr
+    assert "wins" in said.output
+
+
 def test_private_hosts_and_strangers_are_not_asked(shop: Shop) -> None:
     asked = len(shop.asked)
     said = check(f"{shop.base_url}/p/7.html")
