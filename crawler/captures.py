@@ -15,6 +15,7 @@ import re
 import uuid
 import zlib
 from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -74,6 +75,9 @@ class CaptureWriter:
         self._stream: FileIO | None = None
         self._name = ""
         self._number = self._next_number()
+        # Verifying a full file takes seconds, which the next pages need not wait for.
+        self._finishing = ThreadPoolExecutor(1)
+        self._finished: list[Future[None]] = []
 
     def _next_number(self) -> int:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -124,32 +128,50 @@ class CaptureWriter:
             raise explain_os_error(error, self.folder / self._name) from error
         place = CapturePlace(self._name, offset, len(member))
         if offset + len(member) >= self.max_bytes:
-            self.close()
+            self._rotate()
+        self._raise_faults(wait=False)
         return place
 
+    def _rotate(self) -> None:
+        """The current file is full; the next answer begins another one."""
+        stream, self._stream = self._stream, None
+        if stream is not None:
+            path = self.folder / self._name
+            self._finished.append(self._finishing.submit(_finish, stream, path))
+
+    def _raise_faults(self, *, wait: bool) -> None:
+        """Raise what went wrong with a file that was finished meanwhile."""
+        done = [future for future in self._finished if wait or future.done()]
+        self._finished = [future for future in self._finished if future not in done]
+        for future in done:
+            future.result()
+
     def close(self) -> None:
-        """Finish the current file: fsync, every record verified, then its final name.
+        """Finish every file: fsync, every record verified, then its final name.
 
         Raises WorkspaceError for a file that does not hold what was written; its pages are
         queued again when the crawl goes on.
         """
-        stream, self._stream = self._stream, None
-        if stream is None:
-            return
-        try:
-            with stream:
-                os.fsync(stream.fileno())
-            written = self.folder / (self._name + OPEN_SUFFIX)
-            good = verified_end(written)
-            if good < written.stat().st_size:
-                raise WorkspaceError(
-                    f"{written}: expected the record at {good} as it was written, got another; "
-                    "check the disk and run again"
-                )
-            written.replace(self.folder / self._name)
-            fsync_folder(self.folder)
-        except OSError as error:
-            raise explain_os_error(error, self.folder / self._name) from error
+        self._rotate()
+        self._raise_faults(wait=True)
+
+
+def _finish(stream: FileIO, path: Path) -> None:
+    """Give a written file its final name, if it holds what was written."""
+    try:
+        with stream:
+            os.fsync(stream.fileno())
+        written = path.with_name(path.name + OPEN_SUFFIX)
+        good = verified_end(written)
+        if good < written.stat().st_size:
+            raise WorkspaceError(
+                f"{written}: expected the record at {good} as it was written, got another; "
+                "check the disk and run again"
+            )
+        written.replace(path)
+        fsync_folder(path.parent)
+    except OSError as error:
+        raise explain_os_error(error, path) from error
 
 
 def _append(stream: FileIO, data: bytes) -> None:

@@ -26,7 +26,8 @@ def run_check(
 ) -> Outcome:
     """Check the page at `target`, a URL or a saved file, whose address `url` then is.
 
-    `private` allows the URL's own host a private address. Raises ConfigError for an unknown site or file, SiteError where the page cannot be had.
+    `private` allows the URL's own host a private address. Raises ConfigError for an unknown site
+    or file, SiteError where the page cannot be had.
     """
     is_url = target.lower().startswith(("http://", "https://"))
     if is_url and url is not None:
