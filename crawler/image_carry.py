@@ -6,9 +6,6 @@ so the runs can share it.
 
 from __future__ import annotations
 
-import errno
-import os
-import shutil
 from collections.abc import Iterable, Sequence
 from contextlib import closing
 from dataclasses import asdict
@@ -18,10 +15,8 @@ from runtime.image_index import ImageIndex
 from runtime.image_parts import ImagePartName
 from runtime.parts import Seal
 from runtime.stages import warn
-from runtime.storage import atomic_path, write_json
+from runtime.storage import link_or_copy, write_json
 from runtime.workspace import Run
-
-_NO_LINKS = {errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP, errno.EACCES, errno.ENOSYS}
 
 
 def carry_forward(run: Run, earlier: Sequence[Run], index: ImageIndex) -> int:
@@ -69,11 +64,5 @@ def _take_over(old: Run, run: Run, names: Iterable[str]) -> int:
 
 def _link_part(source: Path, run: Run, name: str, seal: Seal) -> None:
     """The part and then its seal, each whole or absent."""
-    with atomic_path(run.images.path(name)) as temporary:
-        try:
-            os.link(source, temporary)
-        except OSError as error:
-            if error.errno not in _NO_LINKS:
-                raise
-            shutil.copyfile(source, temporary)
+    link_or_copy(source, run.images.path(name))
     write_json(run.images.path(name).with_suffix(".json"), asdict(seal))

@@ -78,7 +78,9 @@ def atomic_path(target: Path) -> Iterator[Path]:
 
 
 # What a file system without hard links, another device or a link limit answers.
-_NO_LINKS = frozenset({errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP, errno.ENOSYS})
+_NO_LINKS = frozenset(
+    {errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP, errno.EACCES, errno.ENOSYS}
+)
 
 
 def link_or_copy(source: Path, target: Path) -> None:

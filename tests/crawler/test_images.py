@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from crawler import image_carry
 from runtime.storage import write_json
 from tests.crawler.image_runs import JPEG, Album, jpeg, outcomes, picture, places, rows_of
 from tests.crawler.shop import Answer, Shop, running_shop
@@ -139,7 +139,7 @@ def test_parts_are_copied_where_they_cannot_be_linked(
     def refuse(source: Path, target: Path) -> None:
         raise OSError(18, "Invalid cross-device link")
 
-    monkeypatch.setattr(image_carry.os, "link", refuse)
+    monkeypatch.setattr(os, "link", refuse)
     second = album.new_run(f"{shop.base_url}/1")
     assert album.fetch(second) == {"images.ok": 1}
     (name,) = first.images.names()
