@@ -12,20 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from runtime.executor import WorkerPool
-from tests.crawler.picture_runs import Fetches, outcomes, rows_of
+from tests.crawler.image_runs import Album, outcomes, rows_of
 from tests.crawler.shop import Shop, running_shop
 from tests.crawler.test_live import jpeg
 
 JPEG = {"Content-Type": "image/jpeg"}
 MIB = 1024 * 1024
 OK = b"HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\n"
-
-
-@pytest.fixture(scope="module")
-def pool() -> Iterator[WorkerPool]:
-    with WorkerPool(1) as running:
-        yield running
 
 
 def _drip() -> Iterator[bytes]:
@@ -81,15 +74,14 @@ def raw_server() -> Iterator[str]:
         thread.join()
 
 
-def test_every_hostile_answer_has_a_name(tmp_path: Path, pool: WorkerPool) -> None:
+def test_every_hostile_answer_has_a_name(tmp_path: Path) -> None:
     with raw_server() as host:
-        fetches = Fetches(tmp_path, pool, [host])
-        run = fetches.start([f"http://{host}{path}" for path in RAW])
+        album = Album(tmp_path, [Shop(host=host)], {"timeout": 3.0, "max_attempts": 1})
+        run = album.new_run(*(f"http://{host}{path}" for path in RAW))
         began = time.monotonic()
-        fetches.fetch(run, timeout=3.0, max_image_mib=1)
+        album.fetch(run)
         assert time.monotonic() - began < 30
-    found = {url.removeprefix(f"http://{host}"): names for url, names in outcomes(run).items()}
-    assert found == {path: [outcome] for path, (_, outcome) in RAW.items()}
+    assert outcomes(run) == {path: [outcome] for path, (_, outcome) in RAW.items()}
 
 
 @pytest.fixture
@@ -109,24 +101,24 @@ def shop() -> Iterator[Shop]:
     ],
 )  # fmt: skip
 def test_a_body_that_is_no_use_is_named(
-    shop: Shop, tmp_path: Path, pool: WorkerPool, headers: dict[str, str], body: bytes, outcome: str
+    shop: Shop, tmp_path: Path, headers: dict[str, str], body: bytes, outcome: str
 ) -> None:
     shop.answers["/i"] = (200, headers, body)
-    fetches = Fetches(tmp_path, pool, [shop.host])
-    run = fetches.start([f"{shop.base_url}/i"])
-    assert fetches.fetch(run, max_image_mib=1) == {outcome: 1}
+    album = Album(tmp_path, [shop])
+    run = album.new_run(f"{shop.base_url}/i")
+    assert album.fetch(run) == {f"images.{outcome}": 1}
     (row,) = rows_of(run)
     assert row["image"] is None
 
 
 def test_a_lying_content_type_is_recorded_and_a_coding_nobody_asked_for_undone(
-    shop: Shop, tmp_path: Path, pool: WorkerPool
+    shop: Shop, tmp_path: Path
 ) -> None:
     shop.answers["/lie"] = (200, {"Content-Type": "image/png"}, jpeg(1))
     shop.answers["/zip"] = (200, {**JPEG, "Content-Encoding": "gzip"}, gzip.compress(jpeg(2)))
-    fetches = Fetches(tmp_path, pool, [shop.host])
-    run = fetches.start([f"{shop.base_url}/lie", f"{shop.base_url}/zip"])
-    assert fetches.fetch(run) == {"ok": 2}
+    album = Album(tmp_path, [shop])
+    run = album.new_run(f"{shop.base_url}/lie", f"{shop.base_url}/zip")
+    assert album.fetch(run) == {"images.ok": 2}
     rows = {row["image_url"].rpartition("/")[2]: row for row in rows_of(run)}
     assert (rows["lie"]["content_type"], rows["lie"]["sniffed_type"]) == ("image/png", "image/jpeg")
     assert rows["lie"]["image"] == jpeg(1)
@@ -134,33 +126,27 @@ def test_a_lying_content_type_is_recorded_and_a_coding_nobody_asked_for_undone(
 
 
 def test_redirects_within_a_host_end_and_lead_to_no_private_address(
-    shop: Shop, tmp_path: Path, pool: WorkerPool
+    shop: Shop, tmp_path: Path
 ) -> None:
     shop.answers["/loop"] = (302, {"Location": "/loop"}, b"")
     shop.answers["/inside"] = (302, {"Location": "http://169.254.169.254/latest"}, b"")
     shop.answers["/file"] = (302, {"Location": "file:///etc/passwd"}, b"")
-    fetches = Fetches(tmp_path, pool, [shop.host])
+    album = Album(tmp_path, [shop])
     names = ("loop", "inside", "file")
-    run = fetches.start([*(f"{shop.base_url}/{name}" for name in names), "ftp://h/i"])
-    assert fetches.fetch(run) == {"redirect_loop": 1, "refused_address": 3}
+    run = album.new_run(*(f"{shop.base_url}/{name}" for name in names), "ftp://h/i")
+    assert album.fetch(run) == {"images.redirect_loop": 1, "images.refused_address": 3}
 
 
 def test_only_what_is_worth_it_is_tried_again_and_retry_after_is_kept(
-    shop: Shop, tmp_path: Path, pool: WorkerPool
+    shop: Shop, tmp_path: Path
 ) -> None:
     def busy(times: int) -> tuple[int, dict[str, str], bytes]:
         return (200, JPEG, jpeg(1)) if times else (503, {"Retry-After": "1"}, b"")
 
     shop.answers["/busy"] = busy
-    fetches = Fetches(tmp_path, pool, [shop.host])
-    run = fetches.start([f"{shop.base_url}/busy", f"{shop.base_url}/gone"])
-    assert fetches.fetch(run, max_attempts=3) == {"http_404": 1, "ok": 1}
+    album = Album(tmp_path, [shop], {"max_attempts": 3})
+    run = album.new_run(f"{shop.base_url}/busy", f"{shop.base_url}/gone")
+    assert album.fetch(run) == {"images.http_404": 1, "images.ok": 1}
     assert shop.paths().count("/gone") == 1
     first, second = (moment for moment, path in shop.asked if path == "/busy")
     assert second - first >= 1.0
-
-
-def test_without_a_contact_no_public_host_is_asked(tmp_path: Path, pool: WorkerPool) -> None:
-    fetches = Fetches(tmp_path, pool, ["127.0.0.1:9"])
-    run = fetches.start(["http://shop.example/i.jpg"])
-    assert fetches.fetch(run) == {"no_contact": 1}
