@@ -126,24 +126,6 @@ def refresh_option(function: Callable[..., Any]) -> Callable[..., Any]:
     )(function)  # fmt: skip
 
 
-@main.command()
-@from_warc_options
-@refresh_option
-@config_option
-@command
-def run(
-    config_path: Path,
-    patterns: tuple[str, ...],
-    site: str | None,
-    refresh_after: float | None,
-    quiet: bool,
-) -> Outcome:
-    """Run all stages: go on with an unfinished run, or start a new one."""
-    config, source = _source(config_path, patterns, site)
-    config = _refreshed(config, refresh_after)
-    return run_stages(config, config_path.parent, list(STAGE_HELP), source, quiet=quiet)
-
-
 def _source(
     config_path: Path, patterns: tuple[str, ...], site: str | None
 ) -> tuple[Config, ArchiveSource | None]:
@@ -179,21 +161,28 @@ def _stage_command(stage: str) -> None:
         return run_stages(load_config(config_path), config_path.parent, [stage], quiet=quiet)
 
 
-@main.command(help=STAGE_HELP["crawl"])
-@from_warc_options
-@refresh_option
-@config_option
-@command
-def crawl(
-    config_path: Path,
-    patterns: tuple[str, ...],
-    site: str | None,
-    refresh_after: float | None,
-    quiet: bool,
-) -> Outcome:
-    config, source = _source(config_path, patterns, site)
-    config = _refreshed(config, refresh_after)
-    return run_stages(config, config_path.parent, ["crawl"], source, quiet=quiet)
+def _crawling_command(name: str, stages: Sequence[str], text: str) -> None:
+    @main.command(name=name, help=text)
+    @from_warc_options
+    @refresh_option
+    @config_option
+    @command
+    def _(
+        config_path: Path,
+        patterns: tuple[str, ...],
+        site: str | None,
+        refresh_after: float | None,
+        quiet: bool,
+    ) -> Outcome:
+        config, source = _source(config_path, patterns, site)
+        config = _refreshed(config, refresh_after)
+        return run_stages(config, config_path.parent, stages, source, quiet=quiet)
+
+
+_crawling_command(
+    "run", list(STAGE_HELP), "Run all stages: go on with an unfinished run, or start a new one."
+)
+_crawling_command("crawl", ["crawl"], STAGE_HELP["crawl"])
 
 
 @main.command(help=STAGE_HELP["fetch"])

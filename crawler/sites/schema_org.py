@@ -6,7 +6,7 @@ page's own, and which are variants or neighbours, is told by where they stand.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import urldefrag, urljoin
 
@@ -129,19 +129,18 @@ class SchemaObjects:
 
 def _everything(roots: Sequence[Any]) -> Iterator[Schema]:
     """Every object of the documents, to a bound, so that references can be followed."""
-    stack = list(reversed(roots))
-    left = MAX_OBJECTS
-    while stack and left:
-        top = stack.pop()
-        if isinstance(top, list):
-            stack.extend(reversed(top))
-        elif isinstance(top, Mapping):
-            left -= 1
-            yield top
-            stack.extend(v for v in list(top.values())[::-1] if isinstance(v, (list, Mapping)))
+    return _walk(
+        roots, lambda node: [v for v in list(node.values())[::-1] if isinstance(v, (list, Mapping))]
+    )
 
 
 def _main_objects(roots: Sequence[Any]) -> Iterator[Schema]:
+    """The objects that a document is about, and those that it names as its main ones."""
+    return _walk(roots, lambda node: [node[key] for key in reversed(_MAIN) if key in node])
+
+
+def _walk(roots: Sequence[Any], below: Callable[[Schema], list[Any]]) -> Iterator[Schema]:
+    """Objects in document order, to a bound; `below` gives an object's members, last one first."""
     stack = list(reversed(roots))
     left = MAX_OBJECTS
     while stack and left:
@@ -151,7 +150,7 @@ def _main_objects(roots: Sequence[Any]) -> Iterator[Schema]:
         elif isinstance(top, Mapping):
             left -= 1
             yield top
-            stack.extend(top[key] for key in reversed(_MAIN) if key in top)
+            stack.extend(below(top))
 
 
 def is_a(node: Schema, kinds: Iterable[str]) -> bool:
