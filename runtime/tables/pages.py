@@ -12,7 +12,10 @@ PAGES = Table(
         Column("url", TEXT, "canonical URL that was queued", False),
         Column("kind", TEXT, "what was expected there: start, category, product or sitemap", False),
         Column(
-            "outcome", TEXT, "ok, redirect, robots, http_404, timeout, trap … (see crawl)", False
+            "outcome",
+            TEXT,
+            "ok, redirect, carried, robots, capped, trap, http_404, timeout …",
+            False,
         ),
         Column("status", pa.int16(), "HTTP status of the last answer; null when there was none"),
         Column("attempts", pa.int16(), "requests made for it, retries included", False),
