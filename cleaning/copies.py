@@ -37,7 +37,7 @@ def judge_copies(
     candidates: Candidates,
     sites: NDArray[np.int32],
     thresholds: NeighbourThresholds,
-    placeholder_records: int,
+    placeholders: PlaceholderThresholds,
     titles: Titles,
     published_splits: NDArray[np.int8],
     leak_radius: int,
@@ -51,9 +51,7 @@ def judge_copies(
     rows = len(candidates)
     code = np.full(rows, UNIQUE, np.uint8)
     code[~candidates.mapped] = HELD
-    code[_placeholders(candidates, sites, placeholder_records, titles) & candidates.mapped] = (
-        PLACEHOLDER
-    )
+    code[_placeholders(candidates, sites, placeholders, titles) & candidates.mapped] = PLACEHOLDER
     peer, distance = np.arange(rows, dtype=np.int64), np.zeros(rows, np.uint8)
     order = ranked(candidates, np.flatnonzero(code == UNIQUE))
     first = _first_of_bytes(candidates.sha, order)
@@ -95,14 +93,16 @@ def _first_of_bytes(sha: NDArray[np.uint64], order: NDArray[np.int64]) -> NDArra
 
 
 def _placeholders(
-    candidates: Candidates, sites: NDArray[np.int32], least: int, titles: Titles
+    candidates: Candidates,
+    sites: NDArray[np.int32],
+    thresholds: PlaceholderThresholds,
+    titles: Titles,
 ) -> NDArray[np.bool_]:
     """Which records show a picture that stands in for missing ones on their site.
 
     A site's placeholder is often re-encoded, so equal hashes count like equal bytes.
     """
     found = np.zeros(len(candidates), np.bool_)
-    thresholds = PlaceholderThresholds(min_records=least)
     rows = np.arange(candidates.published, len(candidates))
     for key in (candidates.prints.phash, candidates.sha[:, 0]):
         ordered = rows[np.lexsort((rows, key[rows], sites[rows]))]
@@ -110,7 +110,7 @@ def _placeholders(
             sites[ordered[1:]] != sites[ordered[:-1]]
         )
         bounds = np.concatenate([[0], np.flatnonzero(changes) + 1, [len(ordered)]])
-        for group in np.flatnonzero(np.diff(bounds) >= least):
+        for group in np.flatnonzero(np.diff(bounds) >= thresholds.min_records):
             members = ordered[bounds[group] : bounds[group + 1]]
             if found[members].all():
                 continue

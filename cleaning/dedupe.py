@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 from cleaning import copies
 from cleaning.candidates import Candidates, load_candidates, names_of
 from cleaning.copies import Verdicts, judge_copies
-from cleaning.fingerprints import FINGERPRINT_VERSION
+from cleaning.fingerprints import VERSIONS
 from cleaning.neighbours import NeighbourThresholds
+from cleaning.placeholders import PlaceholderThresholds
 from runtime.config import DedupeConfig
 from runtime.parts import run_key
 from runtime.progress import progress
@@ -79,7 +80,7 @@ def dedupe(context: Context) -> StageResult:
     inputs = {f"cleaned/{name}": cleaned[name].sha256 for name in parts}
     inputs |= {f"labels/{name}": labels[name].sha256 for name in parts}
     inputs["release"] = "" if index is None else sha256_file(index)
-    version = f"{VERSION} {FINGERPRINT_VERSION}"
+    version = f"{VERSION} {VERSIONS[context.config.clean.fingerprints]}"
     key = run_key("dedupe", version, settings.model_dump(mode="json"), inputs)
     work = _Work(run, parts, index, key, settings)
     outputs = [run.decisions("dedupe"), run.survivors]
@@ -107,11 +108,12 @@ def dedupe_all(work: _Work) -> None:
         NeighbourThresholds(
             radius=settings.radius if settings.policy == "near" else 0,
             title_free_radius=settings.title_free_radius,
+            min_title_agreement=settings.min_title_agreement,
             max_lightness_difference=settings.max_lightness_difference,
             max_chroma_difference=settings.max_chroma_difference,
             keep_variants=settings.keep_variants,
         ),
-        settings.placeholder_records,
+        PlaceholderThresholds(settings.placeholder_records, settings.placeholder_similarity),
         lambda rows: _titles(run, candidates, rows),
         _splits(work.index),
         settings.radius,

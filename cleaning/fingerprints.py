@@ -2,11 +2,12 @@
 
 In come RGB pixels; out come arrays with one row per picture: ``imagehash.phash`` as an integer,
 the same over the border-trimmed picture, for each of the two a 4x4 grid of Lab colours, and the
-deviation of the luminance. Hashes are comparable only within one ``FINGERPRINT_VERSION``.
+deviation of the luminance. Hashes are comparable only within one of the ``VERSIONS``.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import get_args
 
 import numpy as np
 import scipy.fft
@@ -14,9 +15,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from cleaning.borders import content_box
+from cleaning.images import DecodedImage, Mode
 
-FINGERPRINT_VERSION = "phash-dct2-8of32-lanczos-exact_trim-v1_lab4x4-box32-v1"
-"""Algorithm, resampling and mode. *exact*: full decode, equal to imagehash bit for bit."""
+VERSIONS: Mapping[Mode, str] = {
+    mode: f"phash-dct2-8of32-lanczos-{mode}_trim-v1_lab4x4-box32-v1" for mode in get_args(Mode)
+}
+"""Algorithms, resampling and mode. *exact*: full decode, equal to imagehash bit for bit.
+*reduced*: JPEG decoded at a reduced DCT scale (``images.draft_scale``), then the same."""
 
 COLOUR_BYTES = 48
 
@@ -30,8 +35,10 @@ class FingerprintBatch:
 
     ``phash`` and ``phash_trim`` are uint64[N]; ``colour`` and ``colour_trim`` uint8[N, 48] (cell
     by cell, each L, a, b scaled to 0..255); ``luminance_std`` is float32[N] (0..127.5, of the
-    picture at 32x32). Colours are compared with the hash of the same picture: a thumbnail may
-    lose its thin border and a padded copy gains one, so one signature cannot serve both.
+    picture at 32x32); ``content`` int32[N, 2] is the (width, height) inside the uniform border, in
+    pixels of the original picture. Colours are compared with the hash of the same picture: a
+    thumbnail may lose its thin border and a padded copy gains one, so one signature cannot serve
+    both.
     """
 
     phash: NDArray[np.uint64]
@@ -39,24 +46,29 @@ class FingerprintBatch:
     colour: NDArray[np.uint8]
     colour_trim: NDArray[np.uint8]
     luminance_std: NDArray[np.float32]
+    content: NDArray[np.int32]
 
 
-def fingerprint_batch(images: Sequence[NDArray[np.uint8] | Image.Image]) -> FingerprintBatch:
-    """Fingerprint RGB pictures, given as uint8 (height, width, 3) arrays or Pillow images.
+def fingerprint_batch(images: Sequence[DecodedImage]) -> FingerprintBatch:
+    """Fingerprint decoded pictures, all of one mode.
 
     Memory beside the pictures is about 5 kB a picture; a few hundred make a good batch.
     """
     count = len(images)
     grey = np.empty((2, count, _SIDE, _SIDE), dtype=np.uint8)
     rgb = np.empty((2, count, _SIDE, _SIDE, 3), dtype=np.uint8)
+    content = np.empty((count, 2), dtype=np.int32)
     for i, picture in enumerate(images):
-        image = picture if isinstance(picture, Image.Image) else Image.fromarray(picture)
-        image = image.convert("RGB")
+        image = Image.fromarray(picture.pixels)
         luminance = image.convert("L")
         grey[:, i] = _shrunk(luminance, Image.Resampling.LANCZOS)
         rgb[:, i] = _shrunk(image, Image.Resampling.BOX)
         box = content_box(np.asarray(luminance))
+        content[i] = picture.width, picture.height
         if box is not None:
+            left, upper, right, lower = box
+            content[i, 0] = round((right - left) * picture.width / image.width)
+            content[i, 1] = round((lower - upper) * picture.height / image.height)
             grey[1, i] = _shrunk(luminance.crop(box), Image.Resampling.LANCZOS)
             rgb[1, i] = _shrunk(image.crop(box), Image.Resampling.BOX)
     deviation = grey[0].reshape(count, _SIDE * _SIDE).std(axis=1, dtype=np.float64)
@@ -66,6 +78,7 @@ def fingerprint_batch(images: Sequence[NDArray[np.uint8] | Image.Image]) -> Fing
         colour=colour_signature(rgb[0]),
         colour_trim=colour_signature(rgb[1]),
         luminance_std=deviation.astype(np.float32),
+        content=content,
     )
 
 

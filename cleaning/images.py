@@ -9,6 +9,7 @@ import warnings
 import zlib
 from dataclasses import dataclass
 from io import BytesIO
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,37 +18,38 @@ from PIL import Image, ImageCms
 from cleaning.image_signs import looks_truncated, what_it_is_instead
 from runtime.imagetypes import sniff
 
+Mode = Literal["exact", "reduced"]
+"""*exact* decodes every pixel; *reduced* lets the JPEG decoder scale by 1/2, 1/4 or 1/8."""
+
+REDUCED_SIDE = 64
+"""The shorter side that a reduced picture keeps at least."""
+
 
 @dataclass(frozen=True)
 class ImageLimits:
-    """What one image may cost: bytes on the wire and pixels in memory (64 M pixels are 192 MB)."""
+    """What one image may cost: bytes on the wire, pixels in memory (64 M pixels are 192 MB) and
+    seconds of processor time, which the caller of ``decode`` keeps."""
 
     max_bytes: int = 32 * 1024 * 1024
     max_pixels: int = 64_000_000
+    max_seconds: float = 20.0
 
 
 @dataclass(frozen=True)
 class DecodedImage:
     """Upright sRGB pixels, uint8 of shape (height, width, 3), and what they came from.
 
-    ``original_size`` is (width, height) as stored, before EXIF orientation; ``notes`` name what
-    was ignored on the way (a broken colour profile, unreadable EXIF).
+    The pixels are fewer than the picture's in the reduced mode; ``width`` and ``height`` are the
+    picture's own, after EXIF orientation; ``original_size`` is (width, height) as stored, before
+    it; ``notes`` name what was ignored on the way (a broken colour profile, unreadable EXIF).
     """
 
     pixels: NDArray[np.uint8]
     format: str
     original_size: tuple[int, int]
+    width: int
+    height: int
     notes: tuple[str, ...] = ()
-
-    @property
-    def width(self) -> int:
-        """Pixels across, after EXIF orientation."""
-        return int(self.pixels.shape[1])
-
-    @property
-    def height(self) -> int:
-        """Pixels down, after EXIF orientation."""
-        return int(self.pixels.shape[0])
 
 
 @dataclass(frozen=True)
@@ -87,10 +89,13 @@ _TRANSPOSITIONS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+_SIDEWAYS = frozenset({5, 6, 7, 8})
 _EXIF_ORIENTATION = 0x0112
 
 
-def decode(data: bytes, limits: ImageLimits | None = None) -> DecodedImage | ImageFailure:
+def decode(
+    data: bytes, limits: ImageLimits | None = None, mode: Mode = "exact"
+) -> DecodedImage | ImageFailure:
     """Decode ``data`` to upright sRGB pixels laid on white, or name the rule it breaks."""
     limits = limits or ImageLimits()
     if not data:
@@ -103,7 +108,7 @@ def decode(data: bytes, limits: ImageLimits | None = None) -> DecodedImage | Ima
     if kind is None:
         return ImageFailure("image_not_an_image_v1", what_it_is_instead(data))
     try:
-        return _decode(data, kind, limits)
+        return _decode(data, kind, limits, mode)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         return ImageFailure("image_too_many_pixels_v1", str(error))
     except DECODER_ERRORS as error:
@@ -113,7 +118,7 @@ def decode(data: bytes, limits: ImageLimits | None = None) -> DecodedImage | Ima
         return ImageFailure("image_undecodable_v1", reason)
 
 
-def _decode(data: bytes, kind: str, limits: ImageLimits) -> DecodedImage | ImageFailure:
+def _decode(data: bytes, kind: str, limits: ImageLimits, mode: Mode) -> DecodedImage | ImageFailure:
     notes: list[str] = []
     with warnings.catch_warnings():
         # Pillow only warns between its own limit and twice that; here both are refusals.
@@ -128,12 +133,16 @@ def _decode(data: bytes, kind: str, limits: ImageLimits) -> DecodedImage | Image
                     "image_too_many_pixels_v1",
                     f"{width}x{height} pixels, at most {limits.max_pixels} allowed",
                 )
+            if mode == "reduced" and kind == "JPEG":
+                opened.draft(None, (REDUCED_SIDE, REDUCED_SIDE))
             opened.load()
             orientation = _orientation(opened, notes)
             image = _to_srgb(opened, notes)
+    upright = (height, width) if orientation in _SIDEWAYS else (width, height)
     if orientation in _TRANSPOSITIONS:
         image = image.transpose(_TRANSPOSITIONS[orientation])
-    return DecodedImage(np.asarray(image, dtype=np.uint8), kind, (width, height), tuple(notes))
+    pixels = np.asarray(image, dtype=np.uint8)
+    return DecodedImage(pixels, kind, (width, height), *upright, tuple(notes))
 
 
 def _orientation(image: Image.Image, notes: list[str]) -> int:

@@ -7,9 +7,9 @@ a part, in small batches, so memory does not depend on the number of records.
 from __future__ import annotations
 
 import sys
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import imagehash
@@ -19,9 +19,10 @@ import pyarrow as pa
 import scipy
 
 from cleaning.candidates import OPTED_OUT
-from cleaning.fingerprints import FINGERPRINT_VERSION, fingerprint_batch
+from cleaning.fingerprints import VERSIONS
 from cleaning.image_rules import ImageFacts, ImageThresholds, judge_image
-from cleaning.images import DecodedImage, ImageFailure, ImageLimits, decode
+from cleaning.images import ImageLimits
+from cleaning.pictures import Picture, pictures_of
 from cleaning.rules import RuleVerdict, TitleThresholds, judge_title
 from cleaning.sketch import title_sketches
 from runtime.config import CleanConfig
@@ -34,9 +35,7 @@ from runtime.tables import CLEANED, DECISIONS
 from runtime.workspace import Run
 
 VERSION = "1"
-BATCH_IMAGES = 64
 MAX_IMAGE_BYTES = 256 * 1024 * 1024  # fetch has its own bound, and never a larger one
-BATCH_PIXELS = 32_000_000
 # Libraries that decide what a part holds; another version is another run key.
 LIBRARIES = (
     f"python {sys.version_info.major}.{sys.version_info.minor}",
@@ -45,7 +44,6 @@ LIBRARIES = (
     f"scipy {scipy.__version__}",
     f"imagehash {imagehash.__version__}",
     f"pyarrow {pa.__version__}",
-    FINGERPRINT_VERSION,
 )
 
 FETCH_FAILED = "image_fetch_failed_v1"
@@ -62,18 +60,8 @@ class _Work:
     key: str
     settings: CleanConfig
     honour: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class _Picture:
-    """What is known of one picture; the arrays are one row each."""
-
-    facts: ImageFacts
-    decoded_format: str | None = None
-    phash: int | None = None
-    phash_trim: int | None = None
-    colour: bytes | None = None
-    colour_trim: bytes | None = None
+    careful: bool = False
+    """Whether each picture is decoded where its crash does no harm: its part killed a worker."""
 
 
 def clean(context: Context) -> StageResult:
@@ -81,17 +69,25 @@ def clean(context: Context) -> StageResult:
     run = context.run
     settings, honour = context.config.clean, tuple(sorted(set(context.config.crawl.honour)))
     declared = [settings.model_dump(mode="json"), honour]
+    version = "; ".join((VERSION, *LIBRARIES, VERSIONS[settings.fingerprints]))
     units = []
     index = ImageIndex(run, read_only=True)
     try:
         for name, listings in run.listings.seals().items():
             inputs = {"listings": listings.sha256, "images": _images_digest(run, name, index)}
-            key = run_key("clean", "; ".join((VERSION, *LIBRARIES)), declared, inputs)
+            key = run_key("clean", version, declared, inputs)
             units.append(Unit(name, key, _Work(run, name, key, settings, honour)))
     finally:
         index.close()
     outputs = [run.decisions("clean"), run.cleaned]
-    return run_units(context, "clean: parts", outputs, units, clean_part)
+    return run_units(
+        context,
+        "clean: parts",
+        outputs,
+        units,
+        clean_part,
+        after_death=lambda work: replace(work, careful=True),
+    )
 
 
 def _images_digest(run: Run, name: str, index: ImageIndex) -> str:
@@ -112,7 +108,14 @@ def clean_part(work: _Work) -> None:
         places = index.places(row["image_url"] for row in listings if row["image_url"])
     finally:
         index.close()
-    pictures = _pictures(run, places.values(), settings)
+    limits = ImageLimits(
+        MAX_IMAGE_BYTES,
+        settings.max_image_megapixels * 1_000_000,
+        settings.max_image_seconds,
+    )
+    pictures = pictures_of(
+        run, places.values(), limits, settings.fingerprints, careful=work.careful
+    )
     judge = _Judge(settings, work.honour, run.run_id)
     for row in listings:
         place = places.get(row["image_url"])
@@ -128,76 +131,6 @@ def clean_part(work: _Work) -> None:
     run.cleaned.write(work.name, pa.Table.from_pylist(rows, CLEANED.schema), work.key, judge.counts)
 
 
-def _pictures(
-    run: Run, places: Iterable[ImagePlace], settings: CleanConfig
-) -> dict[tuple[str, int], _Picture]:
-    """The facts of every picture that was received, by (image part, row)."""
-    rows: dict[str, set[int]] = defaultdict(set)
-    for place in places:
-        if place.outcome == "ok":
-            rows[place.part].add(place.row)
-    found: dict[tuple[str, int], _Picture] = {}
-    limits = ImageLimits(MAX_IMAGE_BYTES, settings.max_image_megapixels * 1_000_000)
-    for part in sorted(rows):
-        for batch in _batches(_decoded(run, part, sorted(rows[part]), limits)):
-            found.update(_fingerprinted(part, batch))
-    return found
-
-
-def _decoded(
-    run: Run, part: str, rows: Sequence[int], limits: ImageLimits
-) -> Iterator[tuple[int, DecodedImage | ImageFailure]]:
-    for first, table in run.images.take(part, rows, ["image"]):
-        for offset, value in enumerate(table["image"]):
-            yield rows[first + offset], decode(value.as_py(), limits)
-
-
-def _batches(
-    decoded: Iterator[tuple[int, DecodedImage | ImageFailure]],
-) -> Iterator[list[tuple[int, DecodedImage | ImageFailure]]]:
-    """Bounded in pictures and in pixels: decoded pictures are large."""
-    batch: list[tuple[int, DecodedImage | ImageFailure]] = []
-    pixels = 0
-    for row, image in decoded:
-        batch.append((row, image))
-        pixels += image.width * image.height if isinstance(image, DecodedImage) else 0
-        if len(batch) >= BATCH_IMAGES or pixels >= BATCH_PIXELS:
-            yield batch
-            batch, pixels = [], 0
-    if batch:
-        yield batch
-
-
-def _fingerprinted(
-    part: str, batch: Sequence[tuple[int, DecodedImage | ImageFailure]]
-) -> Iterator[tuple[tuple[str, int], _Picture]]:
-    images = [(row, image) for row, image in batch if isinstance(image, DecodedImage)]
-    for row, failure in batch:
-        if isinstance(failure, ImageFailure):
-            yield (part, row), _Picture(ImageFacts(present=True, failure=failure))
-    if not images:
-        return
-    prints = fingerprint_batch([image.pixels for _, image in images])
-    for i, (row, image) in enumerate(images):
-        facts = ImageFacts(
-            present=True,
-            width=image.width,
-            height=image.height,
-            luminance_std=float(prints.luminance_std[i]),
-        )
-        yield (
-            (part, row),
-            _Picture(
-                facts,
-                image.format,
-                int(prints.phash[i]),
-                int(prints.phash_trim[i]),
-                prints.colour[i].tobytes(),
-                prints.colour_trim[i].tobytes(),
-            ),
-        )
-
-
 @dataclass
 class _Judge:
     """Collects the rows, decisions and counts of one part."""
@@ -211,13 +144,19 @@ class _Judge:
 
     def __post_init__(self) -> None:
         bound = self.settings.min_title_chars
-        defaults = TitleThresholds(max_chars=self.settings.max_title_chars)
-        self._titles = defaults
+        self._titles = TitleThresholds(
+            max_chars=self.settings.max_title_chars,
+            max_repetition=self.settings.max_title_repetition,
+        )
         if bound is not None:
-            self._titles = TitleThresholds(bound, bound, self.settings.max_title_chars)
-        self._images = ImageThresholds(self.settings.min_image_side, self.settings.max_image_aspect)
+            self._titles = replace(self._titles, min_chars=bound, min_chars_latin=bound)
+        self._images = ImageThresholds(
+            self.settings.min_image_side,
+            self.settings.max_image_aspect,
+            self.settings.min_image_deviation,
+        )
 
-    def add(self, row: dict[str, Any], place: ImagePlace | None, picture: _Picture | None) -> None:
+    def add(self, row: dict[str, Any], place: ImagePlace | None, picture: Picture | None) -> None:
         """Judge one listing."""
         title = judge_title(row["title"] or "", self._titles, tuple(self.settings.languages))
         verdicts = [*self._opt_out(row["opt_out"]), *title.verdicts]
@@ -244,6 +183,8 @@ class _Judge:
                 "phash_trim": picture and picture.phash_trim,
                 "colour": picture and picture.colour,
                 "colour_trim": picture and picture.colour_trim,
+                "content_width": picture and picture.content_width,
+                "content_height": picture and picture.content_height,
                 "image_part": place and place.part,
                 "image_row": place and place.row,
             }
@@ -255,7 +196,7 @@ class _Judge:
         return [RuleVerdict(OPTED_OUT, "the shop forbids this use of the page", words, "")]
 
     def _image(
-        self, url: str | None, place: ImagePlace | None, picture: _Picture | None
+        self, url: str | None, place: ImagePlace | None, picture: Picture | None
     ) -> Sequence[RuleVerdict]:
         if picture is not None:
             return judge_image(picture.facts, self._images)

@@ -130,9 +130,13 @@ class CleanConfig(_Section):
     languages: Annotated[list[str], Field(min_length=1)] = ["zh"]
     min_title_chars: Annotated[int, Field(ge=1, le=100)] | None = None
     max_title_chars: Annotated[int, Field(ge=100, le=10_000)] = 300
+    max_title_repetition: Annotated[float, Field(gt=0, le=1)] = 0.6
     min_image_side: Annotated[int, Field(ge=1, le=10_000)] = 64
     max_image_aspect: Annotated[float, Field(ge=1, le=100)] = 5.0
+    min_image_deviation: Annotated[float, Field(ge=0, le=127)] = 2.0
     max_image_megapixels: Annotated[int, Field(ge=1, le=89)] = 64
+    max_image_seconds: Annotated[float, Field(ge=0.1, le=3600)] = 20.0
+    fingerprints: Literal["exact", "reduced"] = "exact"
 
     @field_validator("languages")
     @classmethod
@@ -157,10 +161,12 @@ class DedupeConfig(_Section):
     policy: Literal["near", "exact"] = "near"
     radius: Annotated[int, Field(ge=0, le=7)] = 6
     title_free_radius: Annotated[int, Field(ge=0, le=7)] = 4
+    min_title_agreement: Annotated[int, Field(ge=0, le=32)] = 3
     max_lightness_difference: Annotated[int, Field(ge=0, le=255)] = 20
     max_chroma_difference: Annotated[int, Field(ge=0, le=255)] = 6
     keep_variants: bool = True
     placeholder_records: Annotated[int, Field(ge=2)] = 5
+    placeholder_similarity: Annotated[float, Field(ge=0, le=1)] = 0.3
 
 
 class ReleaseConfig(_Section):

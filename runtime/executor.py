@@ -88,16 +88,23 @@ class WorkerPool:
                 process.join(5)
         self._executor = None
 
-    def map(self, function: Callable[[U], R], units: Sequence[U]) -> Iterator[R]:
+    def map(
+        self,
+        function: Callable[[U], R],
+        units: Sequence[U],
+        after_death: Callable[[U], U] | None = None,
+    ) -> Iterator[R]:
         """`function` of every unit, in the units' order, at most 2 x workers in flight.
 
         A worker's death loses nothing: the pool is rebuilt and what was in flight runs again,
-        one unit at a time, so that the one that kills is known. Raises WorkerDiedError naming
-        it after MAX_DEATHS deaths, and whatever `function` raises.
+        one unit at a time, so that the one that kills is known; it is tried again as
+        `after_death` of it. Raises WorkerDiedError naming it after MAX_DEATHS deaths, and whatever
+        `function` raises.
         """
         deaths = 0
         position = 0
         limit = 2 * self.workers
+        units = list(units)
         flying: list[Future[R]] = []
         while position < len(units):
             try:
@@ -113,6 +120,8 @@ class WorkerPool:
                         f"a worker process died {deaths} times on {units[position]!r}: expected "
                         "it to finish; look for memory limits or a damaged input file"
                     ) from error
+                if limit == 1 and after_death is not None:
+                    units[position] = after_death(units[position])
                 limit = 1
                 continue
             except BaseException:

@@ -65,16 +65,18 @@ def run_units(
     outputs: Sequence[PartFolder],
     units: Sequence[Unit[W]],
     function: Callable[[W], object],
+    after_death: Callable[[W], W] | None = None,
 ) -> StageResult:
     """Make every part that is not current and remove those no unit makes any more.
 
     `function` seals a part of the same name and key in each of `outputs`, the one whose counts
-    are reported last. A damaged part is named on stderr and made again.
+    are reported last. A damaged part is named on stderr and made again. `after_death` makes of
+    a unit's work that killed its worker what is tried next.
     """
     stale = stale_units(outputs, units)
     with progress(label, len(stale), quiet=context.quiet) as tick:
         works = [unit.work for unit in stale]
-        for done, _ in enumerate(context.pool.map(function, works), start=1):
+        for done, _ in enumerate(context.pool.map(function, works, after_death), start=1):
             tick(done)
     return StageResult(add_counts(outputs[-1], units), made=len(stale))
 

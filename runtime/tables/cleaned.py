@@ -22,6 +22,8 @@ CLEANED = Table(
         Column("phash_trim", pa.uint64(), "the same after trimming uniform borders"),
         Column("colour", pa.binary(48), "4x4 grid of mean Lab colours, uint8, row by row"),
         Column("colour_trim", pa.binary(48), "the same after trimming uniform borders"),
+        Column("content_width", pa.int32(), "pixels across inside uniform borders"),
+        Column("content_height", pa.int32(), "pixels down inside uniform borders"),
         Column("sketch", pa.binary(32), "b-bit MinHash of the title's character 3-grams"),
         Column("image_part", TEXT, "image part that holds the origin bytes"),
         Column("image_row", pa.int32(), "row in that part"),
