@@ -72,6 +72,7 @@ class TitleJudgement:
     removed: tuple[str, ...]
     language: str | None
     verdicts: tuple[RuleVerdict, ...]
+    flags: tuple[RuleVerdict, ...] = ()
 
     @property
     def kept(self) -> bool:

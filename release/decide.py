@@ -18,13 +18,12 @@ from release.lineage import LINEAGE_FILE, read_range
 from release.published import RULES, changes, read_published
 from release.splits import Splitter, load_splitter
 from runtime.errors import PartError
-from runtime.optouts import forbids
+from runtime.optouts import OPTED_OUT_RULE, forbids
 from runtime.tables import DECISIONS
 from runtime.workspace import Run
 
 NEWCOMER = "published_v1"
 ALREADY = "already_published_v1"
-OPTED_OUT = "opted_out_v1"
 OPT_OUT_PREFIX = "opted_out_"  # of the rules by which clean honours opt-outs, pictures' included
 _CHANGE_COUNTS = [(rule, rule.rpartition("_v")[0]) for rule, _, _ in RULES]
 
@@ -95,7 +94,9 @@ def _judge(
                 split = splitter.split(groups[record_id])
                 found.append((record_id, NEWCOMER, "published", "nothing refused it", split))
         elif reason:
-            found.append((record_id, OPTED_OUT, "removed", f"opted out since: {reason}", split))
+            found.append(
+                (record_id, OPTED_OUT_RULE, "removed", f"opted out since: {reason}", split)
+            )
         else:
             said = "seen again; it stays as first published"
             found.append((record_id, ALREADY, "published", said, split))

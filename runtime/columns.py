@@ -1,7 +1,7 @@
 """Arrow columns made of Python values without pyarrow's `array`, which imports pandas to look.
 
-That import costs every worker process some 50 MB and half a second; a column of text, bytes, small
-integers or instants needs nothing of it.
+That import costs every worker process some 50 MB and half a second; a column of text, bytes,
+numbers or instants needs nothing of it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -19,15 +18,24 @@ _MICROSECOND = timedelta(microseconds=1)
 
 
 def record_batch(rows: Sequence[Mapping[str, Any]], schema: pa.Schema) -> pa.RecordBatch:
-    """Rows as a batch; a missing key is a null.
-
-    Raises TypeError for a column that is none of string, binary, int16 and UTC microseconds.
-    """
-    columns = [_column([row.get(field.name) for row in rows], field.type) for field in schema]
+    """Rows as a batch; a missing key is a null. Raises TypeError like `column`."""
+    columns = [column([row.get(field.name) for row in rows], field.type) for field in schema]
     return pa.RecordBatch.from_arrays(columns, schema=schema)
 
 
-def _column(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
+def table(columns: Mapping[str, Sequence[Any]], schema: pa.Schema) -> pa.Table:
+    """Columns of values as a table of that schema. Raises KeyError for a missing one, TypeError
+    like `column`."""
+    arrays = [column(columns[field.name], field.type) for field in schema]
+    return pa.Table.from_arrays(arrays, schema=schema)
+
+
+def column(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
+    """Values, or None, as a column.
+
+    Raises TypeError unless it is one of text, bytes, numbers, truth values, UTC microseconds, or
+    lists of these; ValueError for bytes that have not the length of a fixed-size column.
+    """
     valid = np.fromiter((value is not None for value in values), np.bool_, len(values))
     nulls = int(len(values) - valid.sum())
     mask = pa.py_buffer(np.packbits(valid, bitorder="little").tobytes()) if nulls else None
@@ -35,17 +43,42 @@ def _column(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
         return _bytes((v.encode(errors="replace") if v else b"" for v in values), kind, mask, nulls)
     if pa.types.is_binary(kind):
         return _bytes((v or b"" for v in values), kind, mask, nulls)
-    numbers: npt.NDArray[Any]
-    if pa.types.is_int16(kind):
-        numbers = np.array([value or 0 for value in values], np.int16)
-    elif kind == pa.timestamp("us", tz="UTC"):
+    if pa.types.is_list(kind):
+        return _lists(values, kind, mask, nulls)
+    data = pa.py_buffer(_fixed_width(values, kind))
+    return pa.Array.from_buffers(kind, len(values), [mask, data], null_count=nulls)
+
+
+def _fixed_width(values: Sequence[Any], kind: pa.DataType) -> bytes:
+    if pa.types.is_fixed_size_binary(kind):
+        missing = bytes(kind.byte_width)
+        data = b"".join(missing if value is None else value for value in values)
+        if len(data) != len(values) * kind.byte_width:
+            raise ValueError(f"expected {kind.byte_width} bytes in each value of {kind}")
+        return data
+    if pa.types.is_boolean(kind):
+        truths = np.fromiter(map(bool, values), np.bool_, len(values))
+        return np.packbits(truths, bitorder="little").tobytes()
+    if pa.types.is_integer(kind) or pa.types.is_floating(kind):
+        known = [0 if value is None else value for value in values]
+        return np.array(known, kind.to_pandas_dtype()).tobytes()
+    if kind == pa.timestamp("us", tz="UTC"):
         micros = ((v - _EPOCH) // _MICROSECOND if v is not None else 0 for v in values)
-        numbers = np.fromiter(micros, np.int64, len(values))
-    else:
-        raise TypeError(f"expected a column of text, bytes, int16 or instants, got {kind}")
-    return pa.Array.from_buffers(
-        kind, len(values), [mask, pa.py_buffer(numbers.tobytes())], null_count=nulls
-    )
+        return np.fromiter(micros, np.int64, len(values)).tobytes()
+    raise TypeError(f"expected a column of text, bytes, numbers, truths or instants, got {kind}")
+
+
+def _lists(
+    values: Sequence[Sequence[Any] | None],
+    kind: pa.ListType,
+    mask: pa.Buffer | None,
+    nulls: int,
+) -> pa.Array:
+    offsets = np.zeros(len(values) + 1, np.int32)
+    np.cumsum([len(value) if value else 0 for value in values], out=offsets[1:])
+    items = column([item for value in values for item in value or ()], kind.value_type)
+    buffers = [mask, pa.py_buffer(offsets.tobytes())]
+    return pa.Array.from_buffers(kind, len(values), buffers, null_count=nulls, children=[items])
 
 
 def _bytes(

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+OPTED_OUT_RULE = "opted_out_v1"
+"""The rule of the clean stage by which a record goes whose page or picture opted out."""
+
 ROBOTS_WORDS = frozenset({"noai", "noimageai", "noindex", "none"})
 TDM_RESERVATION = "tdm-reservation"  # of the TDM Reservation Protocol, as header and as meta
 # Words that say the same as another one, which the setting names.

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-
+from runtime.columns import record_batch
+from runtime.decisions import Decisions
 from runtime.errors import ConfigError
 from runtime.parts import run_key
 from runtime.stages import Context, Counts, StageResult, Unit, run_units
 from runtime.storage import sha256_file
-from runtime.tables import DECISIONS, LABELS
+from runtime.tables import LABELS
 from runtime.workspace import Run
 from taxonomy.curated import load_mapping, shipped_mapping_path
 from taxonomy.mapper import Mapper, MapVerdict
@@ -89,7 +89,7 @@ def map_part(work: _Work) -> None:
     listings = run.listings.read(work.name, ["record_id", "category_paths"]).to_pylist()
     cleaned = run.cleaned.read(work.name, ["kept", "title"]).to_pylist()
     labels: list[dict[str, Any]] = []
-    decisions: list[dict[str, Any]] = []
+    decisions = Decisions("map", run.run_id)
     counts: Counts = Counter()
     for listing, clean in zip(listings, cleaned, strict=True):
         if not clean["kept"]:
@@ -97,11 +97,15 @@ def map_part(work: _Work) -> None:
         verdict = mapper.map(listing["category_paths"] or [], clean["title"])
         counts.update(["mapped" if verdict.label else "held", f"rule.{verdict.rule}"])
         labels.append(_label_row(listing["record_id"], verdict))
-        decisions.append(_decision_row(listing["record_id"], verdict, run.run_id))
-    run.decisions("map").write(
-        work.name, pa.Table.from_pylist(decisions, DECISIONS.schema), work.key
-    )
-    run.labels.write(work.name, pa.Table.from_pylist(labels, LABELS.schema), work.key, counts)
+        decisions.add(
+            listing["record_id"],
+            verdict.rule,
+            "held" if verdict.label is None else "kept",
+            verdict.reason,
+            verdict.evidence,
+        )
+    run.decisions("map").write(work.name, decisions.table(), work.key)
+    run.labels.write(work.name, [record_batch(labels, LABELS.schema)], work.key, counts)
 
 
 def _label_row(record_id: str, verdict: MapVerdict) -> dict[str, Any]:
@@ -117,18 +121,4 @@ def _label_row(record_id: str, verdict: MapVerdict) -> dict[str, Any]:
         "subsub_class_name": label and label.subsub_class_name,
         "label_rule": verdict.rule,
         "evidence": verdict.evidence,
-    }
-
-
-def _decision_row(record_id: str, verdict: MapVerdict, run_id: str) -> dict[str, Any]:
-    return {
-        "record_id": record_id,
-        "stage": "map",
-        "rule": verdict.rule,
-        "verdict": "held" if verdict.label is None else "kept",
-        "reason": verdict.reason,
-        "value": verdict.evidence,
-        "threshold": None,
-        "peer_id": None,
-        "run_id": run_id,
     }

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime.columns import record_batch
+from runtime.columns import record_batch, table
 
 SCHEMA = pa.schema(
     [
@@ -21,6 +21,11 @@ SCHEMA = pa.schema(
         ("data", pa.binary()),
         ("small", pa.int16()),
         ("at", pa.timestamp("us", tz="UTC")),
+        ("hash", pa.uint64()),
+        ("share", pa.float64()),
+        ("true", pa.bool_()),
+        ("digest", pa.binary(4)),
+        ("words", pa.list_(pa.string())),
     ]
 )
 ROW = st.fixed_dictionaries(
@@ -30,6 +35,11 @@ ROW = st.fixed_dictionaries(
         "data": st.none() | st.binary(),
         "small": st.none() | st.integers(-(2**15), 2**15 - 1),
         "at": st.none() | st.datetimes(datetime(1900, 1, 1), timezones=st.just(UTC)),
+        "hash": st.none() | st.integers(0, 2**64 - 1),
+        "share": st.none() | st.floats(allow_nan=False),
+        "true": st.none() | st.booleans(),
+        "digest": st.none() | st.binary(min_size=4, max_size=4),
+        "words": st.none() | st.lists(st.none() | st.text(), max_size=3),
     },
 )
 
@@ -39,11 +49,18 @@ def test_a_batch_is_the_one_that_pyarrow_makes(rows: list[dict[str, Any]]) -> No
     made = record_batch(rows, SCHEMA)
     made.validate(full=True)
     assert made.equals(pa.RecordBatch.from_pylist(rows, SCHEMA))
+    columns = {name: [row.get(name) for row in rows] for name in SCHEMA.names}
+    assert table(columns, SCHEMA).equals(pa.Table.from_pylist(rows, SCHEMA))
 
 
 def test_another_type_is_refused() -> None:
-    with pytest.raises(TypeError, match="got double"):
-        record_batch([{"x": 1.0}], pa.schema([("x", pa.float64())]))
+    with pytest.raises(TypeError, match="got date32"):
+        record_batch([{"x": 1}], pa.schema([("x", pa.date32())]))
+
+
+def test_bytes_of_another_length_are_refused() -> None:
+    with pytest.raises(ValueError, match="expected 4 bytes"):
+        record_batch([{"x": b"12345"}], pa.schema([("x", pa.binary(4))]))
 
 
 def test_a_worker_that_writes_pictures_needs_no_pandas(tmp_path: Path) -> None:
