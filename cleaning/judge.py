@@ -14,6 +14,7 @@ from typing import Any
 import pyarrow as pa
 
 from cleaning.image_rules import ImageFacts, ImageThresholds, judge_image
+from cleaning.language import LanguageThresholds
 from cleaning.pictures import Picture
 from cleaning.rules import RuleVerdict, TitleJudgement, TitleThresholds, judge_title
 from cleaning.sketch import title_sketches
@@ -136,7 +137,13 @@ class Judge:
 
 def _title_thresholds(settings: CleanConfig) -> TitleThresholds:
     thresholds = TitleThresholds(
-        max_chars=settings.max_title_chars, max_repetition=settings.max_title_repetition
+        max_chars=settings.max_title_chars,
+        max_repetition=settings.max_title_repetition,
+        language=LanguageThresholds(
+            settings.min_script_share,
+            settings.min_doubted_letters,
+            settings.min_language_probability,
+        ),
     )
     least = settings.min_title_chars
     if least is None:

@@ -1,21 +1,26 @@
 """Tell which language a title is written in, by counting Unicode scripts.
 
 In come a title and the languages a dataset admits; out goes a verdict. Scripts settle nearly
-every title in microseconds; langdetect, seeded and restricted to the languages in question, is
-asked only where one script serves several of them. (On simplified-Chinese product titles
-langdetect alone calls 37 % Korean: Mimino666/langdetect issues 13, 51, 120.)
+every title in microseconds, then letters and function words that one language has; langdetect,
+seeded and restricted to the languages in question, is asked only where one script serves several
+of them and nothing else tells. (On simplified-Chinese product titles langdetect alone calls 37 %
+Korean: Mimino666/langdetect issues 13, 51, 120.) Japanese in Han characters alone is told by the
+forms only Japan writes; a title without them reads the same in both languages, and is Chinese
+unless Japanese is admitted.
 """
 
-import re
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from langdetect.detector_factory import DetectorFactory
 from langdetect.lang_detect_exception import LangDetectException
 
-Method = Literal["script", "langdetect", "none"]
+from cleaning.scripts import count_scripts
+from cleaning.telling import by_letters, function_words, is_japanese_by_forms
+
+Method = Literal["script", "words", "langdetect", "none"]
 
 SCRIPT_LANGUAGES: dict[str, tuple[str, ...]] = {
     "han": ("zh", "ja"),
@@ -40,30 +45,47 @@ KNOWN_LANGUAGES = frozenset(code for codes in SCRIPT_LANGUAGES.values() for code
 LATIN_LETTERS_PER_CHARACTER = 3
 """A Han character weighs as much as this many Latin letters: "Nike Air Force 1 男鞋" is Chinese."""
 
-MIN_NON_LATIN_SHARE = 0.2
-"""Weighted share from which the other script names the language: 0.15 of the plain letters weigh
-0.35, two characters beside four Latin words 0.3, one quoted in an English title less than 0.15."""
-
+MIN_KANA = 2
 MIN_KANA_SHARE = 0.25
-"""Kana among Han and kana from which a title is Japanese; Chinese shops decorate with の (not
-counted) and quote the katakana name of an imported product."""
+"""Kana, and their share of Han and kana, from which a title is Japanese; Chinese shops decorate
+with の (not counted) and quote the katakana name of an imported product."""
 
-MIN_LATIN_LETTERS = 30
-"""Below this many letters a Latin title is not doubted: of 196 English titles of the Oscar shop
-langdetect refuses 7 when asked from 20 letters on, 3 from 25 and 1 from 30."""
+KATAKANA_PER_HIRAGANA = 3
+"""Hiragana are the endings and particles of Japanese words: hardly any Chinese title quotes one."""
 
-MIN_PROBABILITY = 0.1
-"""langdetect's share for the admitted languages below which a Latin title is refused. It is
-low because names and technical terms mislead the detector far more often than they exonerate."""
+MIN_FOREIGN_LEAD = 2
+"""Function words by which another language has to lead before a title is refused for them."""
 
 
 @dataclass(frozen=True)
-class LanguageVerdict:
+class LanguageThresholds:
+    """When a title is another language's.
+
+    ``min_script_share``: weighted share of the letters from which a script other than Latin names
+    the language; 0.15 of the plain letters weigh 0.35, two characters beside four Latin words 0.3,
+    one quoted in an English title less than 0.15. ``min_doubted_letters``: a Latin title below it
+    is not doubted; of 196 English titles of the Oscar shop langdetect refuses 7 when asked from 20
+    letters on, 3 from 25 and 1 from 30. ``min_probability``: langdetect's share for the admitted
+    languages below which a Latin title is refused; it is low because names and technical terms
+    mislead the detector far more often than they exonerate.
+    """
+
+    min_script_share: float = 0.2
+    min_doubted_letters: int = 30
+    min_probability: float = 0.1
+
+
+_DEFAULTS = LanguageThresholds()
+_FOLDED = frozenset({"latin", "han", "no", "hiragana", "katakana"})
+
+
+class LanguageVerdict(NamedTuple):
     """What a title is written in.
 
     ``language`` is null when undetermined (a short Latin title, several Latin languages admitted);
-    ``script`` is the deciding one; ``confidence`` is the script's share of the letters, or
-    langdetect's probability; ``accepted`` says whether the title may be in an admitted language.
+    ``script`` is the deciding one; ``confidence`` is the script's share of the letters, the share
+    of the votes, or langdetect's probability; ``accepted`` says whether the title may be in an
+    admitted language.
     """
 
     language: str | None
@@ -73,44 +95,22 @@ class LanguageVerdict:
     accepted: bool
 
 
-_SCRIPT_RUN = re.compile(
-    "(?P<han>[\u2e80-\u2fdf\u3005\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
-    "\U00020000-\U0003ffff]+)"
-    "|(?P<latin>[A-Za-z\u00aa\u00ba\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u024f\u1e00-\u1eff]+)"
-    "|(?P<no>\u306e+)"  # の alone is decoration on Chinese packages
-    "|(?P<kana>[\u3041-\u3096\u309d-\u309f\u30a1-\u30fa\u30fd-\u30ff\u31f0-\u31ff]+)"
-    "|(?P<hangul>[\u1100-\u11ff\u3131-\u318e\uac00-\ud7a3]+)"
-    "|(?P<thai>[\u0e01-\u0e3a\u0e40-\u0e4e]+)"
-    "|(?P<cyrillic>[\u0400-\u052f]+)"
-    "|(?P<arabic>[\u0620-\u064a\u066e-\u06d3\u0750-\u077f\ufb50-\ufdff\ufe70-\ufefc]+)"
-    "|(?P<hebrew>[\u05d0-\u05ea]+)"
-    "|(?P<greek>[\u0370-\u03ff\u1f00-\u1fff]+)"
-    "|(?P<devanagari>[\u0900-\u0963\u0971-\u097f]+)"
-    r"|(?P<other>[^\W\d_])"
-)
-# Letters of Vietnamese and hardly any other language; one may be a name, two are not.
-_VIETNAMESE = re.compile("[\u01a0\u01a1\u01af\u01b0\u1ea0-\u1ef9]")
-
-
-def count_scripts(title: str) -> dict[str, int]:
-    """Letters of each script in ``title``; scripts that do not occur are left out."""
-    counts: dict[str, int] = {}
-    for run in _SCRIPT_RUN.finditer(title):
-        script = run.lastgroup or "other"
-        counts[script] = counts.get(script, 0) + run.end() - run.start()
-    return counts
-
-
-def detect(title: str, allowed: tuple[str, ...]) -> LanguageVerdict:
+def detect(
+    title: str, allowed: tuple[str, ...], thresholds: LanguageThresholds = _DEFAULTS
+) -> LanguageVerdict:
     """Return the language of ``title`` and whether it is one of ``allowed`` (ISO 639-1 codes)."""
-    admitted = tuple(dict.fromkeys(code.split("-")[0].lower() for code in allowed))
     counts = count_scripts(title)
     if not counts:
         # Nothing speaks against a title without letters; that is for another rule to judge.
         return LanguageVerdict(None, None, "none", 0.0, True)
-    script, share = _deciding_script(counts)
-    if script == "latin" and len(_VIETNAMESE.findall(title)) >= 2:
-        return _by_script("vi", script, share, admitted)
+    admitted = admitted_languages(allowed)
+    script, share = _deciding_script(counts, thresholds.min_script_share)
+    if script == "han":
+        told = "ja" if is_japanese_by_forms(title, counts.get("han", 0)) else None
+    else:
+        told = by_letters(title, script)
+    if told is not None:
+        return _by_script(told, script, share, admitted)
     candidates = SCRIPT_LANGUAGES.get(script, ())
     wanted = tuple(code for code in admitted if code in candidates)
     if not wanted:
@@ -118,7 +118,7 @@ def detect(title: str, allowed: tuple[str, ...]) -> LanguageVerdict:
         named = candidates[0] if candidates and script != "latin" else None
         return LanguageVerdict(named, script, "script", share, False)
     if script == "latin":
-        return _among_latin(title, counts["latin"], wanted, share)
+        return _among_latin(title, counts["latin"], wanted, share, thresholds)
     # Han is Chinese unless Japanese is admitted too: a Japanese title may hold no kana.
     rivals = ("zh", "ja") if script == "han" and "ja" in wanted else wanted
     ranked = _probabilities(title, rivals) if len(rivals) > 1 else []
@@ -128,26 +128,39 @@ def detect(title: str, allowed: tuple[str, ...]) -> LanguageVerdict:
     return LanguageVerdict(language, script, "langdetect", probability, language in wanted)
 
 
-def _deciding_script(counts: dict[str, int]) -> tuple[str, float]:
+@lru_cache(maxsize=8)
+def admitted_languages(allowed: tuple[str, ...]) -> tuple[str, ...]:
+    """``allowed`` without regions and repetitions, in the same order."""
+    return tuple(dict.fromkeys(code.split("-")[0].lower() for code in allowed))
+
+
+def _deciding_script(counts: dict[str, int], min_share: float) -> tuple[str, float]:
     """The script that names the language, and its share of the letters.
 
     Han and kana are weighed together first: kana make them Japanese, too few do not.
     """
-    letters = sum(counts.values())
-    han = counts.get("han", 0)
-    kana = counts.get("kana", 0)
-    east_asian = han + kana + counts.get("no", 0)
-    if kana >= 2 and kana >= MIN_KANA_SHARE * (han + kana):
-        counts = {**counts, "kana": east_asian, "han": 0}
-    else:
-        counts = {**counts, "han": east_asian, "kana": 0}
-    rest = [(count, script) for script, count in counts.items() if script not in ("latin", "no")]
-    count, script = max(rest)
     latin = counts.get("latin", 0)
+    if len(counts) == 2 and latin and "han" in counts:
+        count, script, letters = counts["han"], "han", counts["han"] + latin
+    else:
+        count, script, letters = _leading_script(counts)
     weight = letters - latin + latin / LATIN_LETTERS_PER_CHARACTER
-    if latin and count < MIN_NON_LATIN_SHARE * weight:
+    if latin and count < min_share * weight:
         return "latin", latin / letters
     return script, count / letters
+
+
+def _leading_script(counts: dict[str, int]) -> tuple[int, str, int]:
+    """Letters of the foremost script other than Latin, its name, and all letters."""
+    letters = sum(counts.values())
+    hiragana, katakana = counts.get("hiragana", 0), counts.get("katakana", 0)
+    weight = katakana + hiragana * KATAKANA_PER_HIRAGANA
+    plain = counts.get("han", 0) + hiragana + katakana
+    japanese = weight >= MIN_KANA and weight >= MIN_KANA_SHARE * plain
+    merged = {"kana" if japanese else "han": plain + counts.get("no", 0)}
+    merged |= {script: count for script, count in counts.items() if script not in _FOLDED}
+    count, script = max((count, script) for script, count in merged.items())
+    return count, script, letters
 
 
 def _by_script(
@@ -157,18 +170,48 @@ def _by_script(
 
 
 def _among_latin(
-    title: str, letters: int, wanted: tuple[str, ...], share: float
+    title: str,
+    letters: int,
+    wanted: tuple[str, ...],
+    share: float,
+    thresholds: LanguageThresholds,
 ) -> LanguageVerdict:
     only = wanted[0] if len(wanted) == 1 else None
-    if letters < MIN_LATIN_LETTERS:
+    if letters < thresholds.min_doubted_letters:
         return LanguageVerdict(only, "latin", "script", share, True)
+    voted = _by_function_words(title, wanted)
+    if voted is not None:
+        return voted
     ranked = _probabilities(title, SCRIPT_LANGUAGES["latin"])
     if not ranked:
         return LanguageVerdict(only, "latin", "script", share, True)
     for language, probability in ranked:
-        if language in wanted and probability >= MIN_PROBABILITY:
+        if language in wanted and probability >= thresholds.min_probability:
             return LanguageVerdict(language, "latin", "langdetect", probability, True)
     return LanguageVerdict(ranked[0][0], "latin", "langdetect", ranked[0][1], False)
+
+
+def _by_function_words(title: str, wanted: tuple[str, ...]) -> LanguageVerdict | None:
+    """A verdict if the function words of one language outnumber all others'.
+
+    One word suffices for an admitted language, because a title without any other language's
+    gives no reason to refuse it; a refusal takes a lead of `MIN_FOREIGN_LEAD`.
+    """
+    votes = function_words(title)
+    if not votes:
+        return None
+    ours = max((votes[code], code) for code in wanted)
+    theirs = max(
+        ((count, code) for code, count in votes.items() if code not in wanted), default=(0, "")
+    )
+    total = sum(votes.values())
+    if ours[0] > theirs[0] and sum(votes[code] == ours[0] for code in wanted) == 1:
+        return LanguageVerdict(ours[1], "latin", "words", ours[0] / total, True)
+    if theirs[0] >= ours[0] + MIN_FOREIGN_LEAD:
+        rivals = sorted(code for code, count in votes.items() if count == theirs[0])
+        if len(rivals) == 1:
+            return LanguageVerdict(rivals[0], "latin", "words", theirs[0] / total, False)
+    return None
 
 
 _PROFILES = {"zh": ("zh-cn", "zh-tw")}

@@ -131,6 +131,9 @@ class CleanConfig(_Section):
     min_title_chars: Annotated[int, Field(ge=1, le=100)] | None = None
     max_title_chars: Annotated[int, Field(ge=100, le=10_000)] = 300
     max_title_repetition: Annotated[float, Field(gt=0, le=1)] = 0.6
+    min_script_share: Annotated[float, Field(ge=0, le=1)] = 0.2
+    min_doubted_letters: Annotated[int, Field(ge=1, le=10_000)] = 30
+    min_language_probability: Annotated[float, Field(ge=0, le=1)] = 0.1
     min_image_side: Annotated[int, Field(ge=1, le=10_000)] = 64
     max_image_aspect: Annotated[float, Field(ge=1, le=100)] = 5.0
     min_image_deviation: Annotated[float, Field(ge=0, le=127)] = 2.0

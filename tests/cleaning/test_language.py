@@ -1,8 +1,12 @@
-"""Scripts decide languages; langdetect only what scripts cannot."""
+"""Scripts decide languages, then letters and words; langdetect only what these cannot."""
 
 import pytest
+from hypothesis import given
 
-from cleaning.language import detect
+from cleaning.language import LanguageThresholds, detect
+from cleaning.scripts import count_every_script, count_scripts
+from tests.cleaning.catalogues import originals, sentences
+from tests.cleaning.strategies import TITLES
 
 FOREIGN = {
     "ko": [
@@ -94,7 +98,12 @@ def test_long_latin_titles_are_told_apart_the_same_way_every_time() -> None:
         assert detect(german, ("en", "de")).language == "de"
         assert detect(english, ("en", "de")).language == "en"
         refused = detect(german, ("en",))
-        assert (refused.accepted, refused.language, refused.method) == (False, "de", "langdetect")
+        assert (refused.accepted, refused.language, refused.method) == (False, "de", "words")
+
+
+def test_langdetect_is_asked_where_no_word_tells() -> None:
+    verdict = detect("Edelstahl Thermobecher doppelwandig auslaufsicher spülmaschinenfest", ("en",))
+    assert (verdict.language, verdict.method, verdict.accepted) == ("de", "langdetect", False)
 
 
 def test_cyrillic_languages_are_told_apart_when_several_are_admitted() -> None:
@@ -114,3 +123,109 @@ def test_no_letters_no_language() -> None:
 
 def test_real_chinese_titles_are_chinese(mep3m_titles: list[str]) -> None:
     assert all(detect(title, ("zh",)).language == "zh" for title in mep3m_titles)
+
+
+def test_real_titles_hold_no_other_script_and_no_guess(mep3m_titles: list[str]) -> None:
+    assert {detect(title, ("zh",)).method for title in mep3m_titles} == {"script"}
+
+
+# --------------------------------------------------------------------- real sentences
+
+MANY = 100
+"""Sentences that a catalogue has at least, or the test says little."""
+
+
+@pytest.mark.parametrize("locale", ["ko", "ja", "th", "vi", "ru", "uk", "ar", "de", "fr", "es"])
+def test_sentences_of_other_languages_are_refused_under_chinese(locale: str) -> None:
+    said = sentences(locale, least=10)
+    refused = [text for text in said if not detect(text, ("zh",)).accepted]
+    assert len(said) >= MANY
+    assert len(refused) >= 0.99 * len(said), set(said) - set(refused)
+
+
+def test_english_sentences_are_refused_under_chinese() -> None:
+    said = originals(least=10)
+    assert len(said) >= MANY
+    assert not [text for text in said if detect(text, ("zh",)).accepted]
+
+
+@pytest.mark.parametrize("locale", ["de", "fr", "es", "it", "pt", "nl", "pl", "id", "vi"])
+def test_sentences_of_other_latin_languages_are_refused_under_english(locale: str) -> None:
+    said = sentences(locale, least=30)
+    said = said[:: max(1, len(said) // 150)]  # the detector is slow
+    accepted = [text for text in said if detect(text, ("en",)).accepted]
+    assert len(said) >= MANY
+    assert len(accepted) <= 0.02 * len(said), accepted
+
+
+@pytest.mark.parametrize(
+    ("locale", "language", "share"),
+    [
+        *(("zh_Hans", "zh", 1.0), ("zh_Hant", "zh", 0.99), ("ja", "ja", 0.99), ("ko", "ko", 0.99)),
+        *(("th", "th", 0.99), ("vi", "vi", 0.99), ("ru", "ru", 0.99), ("uk", "uk", 0.99)),
+        *(("de", "de", 0.98), ("fr", "fr", 0.99), ("es", "es", 0.98), ("ar", "ar", 0.99)),
+        *(("fa", "fa", 0.99), ("bg", "bg", 0.99), ("pl", "pl", 0.98)),
+    ],
+)
+def test_every_language_accepts_its_own_sentences(locale: str, language: str, share: float) -> None:
+    said = sentences(locale, least=10)
+    said = said[:: max(1, len(said) // 250)]  # the detector is slow
+    accepted = [text for text in said if detect(text, (language,)).accepted]
+    assert len(said) >= MANY
+    assert len(accepted) >= share * len(said), set(said) - set(accepted)
+
+
+def test_english_sentences_are_accepted_under_english() -> None:
+    said = originals(least=10)
+    refused = [text for text in said if not detect(text, ("en",)).accepted]
+    assert len(refused) <= 0.005 * len(said), refused
+
+
+# --------------------------------------------------------------------- hard cases
+
+
+@pytest.mark.parametrize(
+    "title",
+    [
+        "Compilers, principles, techniques, and tools",
+        "Les Paul Standard electric guitar with hardshell case, sunburst",
+        "L'Oréal Paris Elvive Extraordinary Oil shampoo for dry hair",
+        "Introduction to algorithms",
+    ],
+)
+def test_an_english_word_outvotes_a_detector_misled_by_terms(title: str) -> None:
+    assert detect(title, ("en",)).accepted
+
+
+def test_japanese_in_han_alone_is_told_by_its_own_forms_or_taken_for_chinese() -> None:
+    assert detect("東京駅限定発売 桜柄", ("zh",)).language == "ja"
+    assert not detect("現在販売可能在庫数 価格", ("zh",)).accepted
+    # Nothing in these characters is Japanese alone.
+    assert detect("日本製 化粧水 保湿", ("zh",)).language == "zh"
+    # A borrowed form or two among many characters leave a Chinese title Chinese.
+    assert detect("元気森林 乳酸菌汽水 白桃味 0糖0脂 整箱 480ml*15瓶", ("zh",)).language == "zh"
+    assert detect("日本进口 楽天 黒糖 雪糕 家庭装 多口味组合 儿童休闲零食 送礼", ("zh",)).accepted
+
+
+def test_letters_of_one_language_tell_it_from_others_of_its_script() -> None:
+    assert not detect("Кросівки чоловічі літні дихаючі", ("ru",)).accepted
+    assert not detect("Кроссовки мужские летние, дышащие, чёрные", ("uk",)).accepted
+    assert not detect("کفش ورزشی مردانه پیاده‌روی چرم گاوی", ("ar",)).accepted
+
+
+def test_thresholds_are_obeyed() -> None:
+    title = "SK-II Facial Treatment Essence 神仙水 230ml"
+    assert detect(title, ("zh",)).accepted
+    assert not detect(title, ("zh",), LanguageThresholds(min_script_share=0.4)).accepted
+    short = "Der Herr und die Frau aus dem Haus"
+    assert detect(short, ("en",)).accepted
+    assert not detect(short, ("en",), LanguageThresholds(min_doubted_letters=10)).accepted
+
+
+@given(TITLES)
+def test_counting_bytes_and_counting_letters_agree(title: str) -> None:
+    assert count_scripts(title) == count_every_script(title)
+
+
+def test_the_quick_count_serves_nearly_every_real_title(mep3m_titles: list[str]) -> None:
+    assert all(count_scripts(title) == count_every_script(title) for title in mep3m_titles)

@@ -4,6 +4,8 @@ import subprocess
 import sys
 
 import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cleaning.sketch import agreement, title_sketch, title_sketches
 
@@ -51,3 +53,16 @@ def test_sketches_are_the_same_in_every_process() -> None:
         for seed in ("1", "2")
     }
     assert outputs == {str(title_sketch("飞鹤奶粉900g").tolist())}
+
+
+@given(st.lists(st.text(max_size=40), max_size=12))
+def test_a_batch_has_the_sketches_of_its_titles(titles: list[str]) -> None:
+    sketches = title_sketches(titles)
+    assert sketches.shape == (len(titles), 32)
+    for title, sketch in zip(titles, sketches, strict=True):
+        assert (sketch == title_sketch(title)).all()
+
+
+def test_titles_beyond_one_batch_are_sketched_alike(mep3m_titles: list[str]) -> None:
+    titles = [*mep3m_titles, "", "!!", "ab", "\ud800x", "ſß", "字" * 700]
+    assert (title_sketches(titles) == np.array([title_sketch(title) for title in titles])).all()

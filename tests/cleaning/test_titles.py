@@ -4,7 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cleaning.titles import MAX_RAW_CHARS, is_promotional, normalise_title
+from cleaning.plain_text import is_plain, plain_text, rewrite
+from cleaning.promotions import is_promotional
+from cleaning.titles import MAX_RAW_CHARS, normalise_title
+from tests.cleaning.strategies import TITLES
 
 
 @pytest.mark.parametrize(
@@ -21,6 +24,11 @@ from cleaning.titles import MAX_RAW_CHARS, is_promotional, normalise_title
         ("  奶\u200b粉\ufeff \t\u3000 900g\x00 ", "奶粉 900g"),
         ("奶粉\ud83d", "奶粉"),
         ("Cafe\u0301", "Café"),
+        ("𝐍𝐢𝐤𝐞 𝟗𝟎 ﬁt", "Nike 90 fit"),
+        ("奶粉&amp;amp;amp;nbsp;900g", "奶粉 900g"),
+        ("&#x5976;&#31881; 900g", "奶粉 900g"),
+        ("è‹¹æžœæ‰‹æœº", "苹果手机"),
+        ("Ａ４　（５００張）／包", "A4 (500張)/包"),
     ],
 )
 def test_markup_width_and_invisible_characters_go(raw: str, title: str) -> None:
@@ -37,6 +45,8 @@ def test_markup_width_and_invisible_characters_go(raw: str, title: str) -> None:
         "【450g/罐】飞鹤",
         "[Kabrita] 羊奶粉",
         "می‌خواهم",
+        "① ② ⅓ ㎡ ㎏ № ® © § ª º ³ µ Ω ½″ ℉ ㈱ ㏄ Ⅳ ❤ →",
+        "“好看” ‘新’ —— … 《书》 「雪」 · 、。",
     ],
 )
 def test_what_means_something_stays(title: str) -> None:
@@ -122,6 +132,34 @@ def test_normalising_twice_changes_nothing_and_the_result_is_utf8(raw: str) -> N
     title = normalise_title(raw).title
     assert normalise_title(title).title == title
     assert title.encode("utf-8").decode("utf-8") == title == title.strip()
+
+
+@given(TITLES)
+def test_any_title_is_normalised_once_and_for_all(raw: str) -> None:
+    title = normalise_title(raw).title
+    again = normalise_title(title)
+    assert (again.title, again.removed) == (title, ())
+
+
+@given(TITLES)
+def test_skipping_plain_titles_changes_no_answer(raw: str) -> None:
+    assert plain_text(raw) == rewrite(raw)
+    assert not is_plain(raw) or rewrite(raw) == raw
+
+
+def test_markup_nested_on_purpose_ends_without_markup() -> None:
+    raw = "&"
+    for _ in range(40):
+        raw = raw.replace("&", "&#3&#56;;")
+        raw = raw[:9_000]
+    title = normalise_title(raw).title
+    assert normalise_title(title).title == title
+
+
+def test_the_raw_title_is_enough_to_say_what_was_removed() -> None:
+    raw = "【包邮】 奶粉（罐装）&nbsp;[限时 特价]"
+    assert normalise_title(raw).removed == ("【包邮】", "[限时 特价]")
+    assert normalise_title(raw).title == "奶粉(罐装)"
 
 
 def test_a_title_of_a_megabyte_is_cut_before_it_costs_time() -> None:
