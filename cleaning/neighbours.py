@@ -11,33 +11,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cleaning.fingerprints import COLOUR_BYTES, is_degenerate
-from cleaning.hamming_index import (
-    BANDS,
-    HASHES_PER_LINE,
-    MAX_RADIUS,
-    BandIndex,
-    append,
-    bucket_of,
-    compiled,
-    count_buckets,
-    empty_index,
-    hamming,
-    load_ahead,
-    probe,
-    probe_count,
-)
+from cleaning.hamming_index import MAX_RADIUS
+from cleaning.hashes import COLOUR_BYTES, is_degenerate
+from cleaning.leader_index import empty_index
+from cleaning.leader_pass import Limits, assign
+from cleaning.reach import rows_in_reach
 from cleaning.sketch import SKETCH_BYTES
 
 NO_FINGERPRINT = 255
 MAX_ROWS = 1 << 30
-
-Pair = tuple[NDArray[np.uint8], NDArray[np.uint8]]
-"""Of the whole and of the trimmed picture."""
-Limits = tuple[int, int, int, int, int]
-"""Radius, title-free radius, least title agreement, lightness and chroma differences."""
-Candidate = tuple[np.int64, np.int64, int]
-"""Distance, row of the leader, fingerprint: the smaller the better."""
 
 
 @dataclass(frozen=True)
@@ -125,9 +107,12 @@ def assign_leaders(
     """Greedy leaders over ``prints``; ``fixed_leader`` rows (already published) lead in any case.
 
     Of several leaders within reach the nearest is taken, then the first row. Equal, row for row,
-    to comparing each row with all leaders before it. Memory beside the input: 12 bytes a row, 48
-    for each distinct fingerprint of a leader. Raises ``ValueError`` if a fixed row follows one that
-    is not: what is published has to come first.
+    to comparing each row with all leaders before it. A join first finds the rows that have any
+    neighbour, and only those are judged one after the other; fixed rows are never compared with one
+    another, so a few new rows against millions cost little more than reading these. Memory beside
+    the input: 12 bytes a row and 12 for each of its distinct fingerprints, then 48 for each
+    fingerprint of a row with neighbours. Raises ``ValueError`` if a fixed row follows one that is
+    not: what is published has to come first.
     """
     thresholds = thresholds or NeighbourThresholds()
     fixed = np.ascontiguousarray(fixed_leader, dtype=np.bool_)
@@ -136,12 +121,12 @@ def assign_leaders(
         raise ValueError(f"fixed_leader has shape {fixed.shape}, expected ({rows},)")
     if rows and not np.array_equal(fixed, np.sort(fixed)[::-1]):
         raise ValueError("fixed leaders must come before all other rows")
+    limits = _limits(thresholds)
     usable = _usable(prints.phash, prints.phash_trim)
-    index = empty_index(
-        count_buckets(prints.phash[(usable & 1) != 0])
-        + count_buckets(prints.phash_trim[usable == 2])
-        + count_buckets(prints.phash_trim[(usable == 3) & (prints.phash != prints.phash_trim)])
-    )
+    hashes = (np.ascontiguousarray(prints.phash), np.ascontiguousarray(prints.phash_trim))
+    colours = (np.ascontiguousarray(prints.colour), np.ascontiguousarray(prints.colour_trim))
+    near = np.flatnonzero(rows_in_reach(hashes, usable, int(fixed.sum()), limits[0]))
+    index = empty_index(near, hashes, usable, colours, limits[3:])
     leaders = Leaders(
         leader=np.arange(rows, dtype=np.int64),
         distance=np.zeros(rows, dtype=np.uint8),
@@ -149,14 +134,15 @@ def assign_leaders(
         agreement=np.full(rows, SKETCH_BYTES, dtype=np.uint8),
         colour_difference=np.zeros(rows, dtype=np.uint8),
     )
-    _assign(
+    assign(
         index,
-        (np.ascontiguousarray(prints.phash), np.ascontiguousarray(prints.phash_trim)),
-        (np.ascontiguousarray(prints.colour), np.ascontiguousarray(prints.colour_trim)),
+        near,
+        hashes,
+        colours,
         np.ascontiguousarray(prints.sketch),
         usable,
         fixed,
-        _limits(thresholds),
+        limits,
         (leaders.leader, leaders.distance, leaders.via),
         (leaders.agreement, leaders.colour_difference),
     )
@@ -180,133 +166,3 @@ def _usable(phash: NDArray[np.uint64], phash_trim: NDArray[np.uint64]) -> NDArra
     whole = ~is_degenerate(phash)
     trimmed = ~is_degenerate(phash_trim)
     return whole.astype(np.uint8) | trimmed.astype(np.uint8) << np.uint8(1)
-
-
-# ----------------------------------------------------------------------------- compiled
-
-
-@compiled
-def _difference(a: np.uint8, b: np.uint8) -> np.int64:
-    return abs(np.int64(a) - np.int64(b))
-
-
-@compiled
-def _colours_agree(a: NDArray[np.uint8], b: NDArray[np.uint8], lightness: int, chroma: int) -> bool:
-    for k in range(COLOUR_BYTES):
-        if _difference(a[k], b[k]) > (lightness if k % 3 == 0 else chroma):
-            return False
-    return True
-
-
-@compiled
-def _agreement(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> int:
-    equal = 0
-    for k in range(SKETCH_BYTES):
-        equal += a[k] == b[k]
-    return equal
-
-
-@compiled
-def _largest_difference(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> np.int64:
-    largest = np.int64(0)
-    for k in range(COLOUR_BYTES):
-        largest = max(largest, _difference(a[k], b[k]))
-    return largest
-
-
-@compiled
-def _better(
-    best: Candidate,
-    distance: np.int64,
-    tag: np.uint32,
-    shared: np.int64,
-    row: int,
-    colours: Pair,
-    sketch: NDArray[np.uint8],
-    limits: Limits,
-) -> Candidate:
-    """``best``, or the leader of ``tag`` if it is nearer and agrees in colour and title."""
-    _, title_free, min_agreement, lightness, chroma = limits
-    other = np.int64(tag >> np.uint32(2))
-    for fingerprint in range(2):
-        candidate = (distance, other, fingerprint)
-        if not (shared & np.int64(tag)) >> fingerprint & 1 or candidate >= best:
-            continue
-        colour = colours[fingerprint]
-        if _colours_agree(colour[row], colour[other], lightness, chroma) and (
-            distance <= title_free or _agreement(sketch[row], sketch[other]) >= min_agreement
-        ):
-            return candidate
-    return best
-
-
-@compiled
-def _load_ahead(
-    index: BandIndex,
-    hashes: tuple[NDArray[np.uint64], NDArray[np.uint64]],
-    row: int,
-    radius: int,
-) -> None:
-    """Start loading the buckets that ``row`` will look into, while the row before it is done.
-
-    Waiting for memory is most of the time: of 3,000,000 rows this takes 44 s down to 24.
-    """
-    for kind in range(1 if hashes[0][row] == hashes[1][row] else 2):
-        for band in range(BANDS):
-            own = bucket_of(hashes[kind][row], band)
-            for number in range(probe_count(band, radius)):
-                bounds = index.bounds[probe(own, number)]
-                for position in range(bounds[0], bounds[1], HASHES_PER_LINE):
-                    load_ahead(index.hashes, position)
-
-
-@compiled
-def _assign(
-    index: BandIndex,
-    hashes: tuple[NDArray[np.uint64], NDArray[np.uint64]],
-    colours: Pair,
-    sketch: NDArray[np.uint8],
-    usable: NDArray[np.uint8],
-    fixed: NDArray[np.bool_],
-    limits: Limits,
-    found: tuple[NDArray[np.int64], NDArray[np.uint8], NDArray[np.uint8]],
-    details: Pair,
-) -> None:
-    """Rows in order: the best leader in reach, or a new one. See ``assign_leaders``."""
-    radius = limits[0]
-    bounds, stored, tags = index
-    leader, leader_distance, via = found
-    nobody = (np.int64(65), np.int64(MAX_ROWS), 2)
-    for row in range(len(usable)):
-        best = nobody
-        if row + 1 < len(usable):
-            _load_ahead(index, hashes, row + 1, radius)
-        # Rows without a border carry one hash twice: it is looked up and stored once.
-        same = hashes[0][row] == hashes[1][row]
-        kinds = 1 if same else 2
-        for band in range(BANDS):
-            for number in range(0 if fixed[row] else probe_count(band, radius)):
-                if best[0] == 0 and band + number > 0:
-                    break  # equal hashes share all buckets: the first one held them all
-                for kind in range(kinds):
-                    value = hashes[kind][row]
-                    shared = np.int64(usable[row] if same else usable[row] & (1 << kind))
-                    bucket = probe(bucket_of(value, band), number)
-                    for position in range(bounds[bucket, 0], bounds[bucket, 1] if shared else 0):
-                        distance = hamming(value, stored[position])
-                        if distance <= radius and distance <= best[0]:
-                            best = _better(
-                                best, distance, tags[position], shared, row, colours, sketch, limits
-                            )
-                            if best[0] == 0 and tags[position] >> np.uint32(2) >= best[1]:
-                                break  # entries are in row order: nothing behind can be better
-        if best[0] <= radius:
-            leader_distance[row], leader[row], via[row] = best
-            theirs = colours[best[2]][best[1]]
-            details[0][row] = _agreement(sketch[row], sketch[best[1]])
-            details[1][row] = _largest_difference(colours[best[2]][row], theirs)
-            continue
-        for kind in range(kinds):
-            shared = np.int64(usable[row] if same else usable[row] & (1 << kind))
-            if shared:
-                append(index, hashes[kind][row], np.uint32(row << 2 | shared))

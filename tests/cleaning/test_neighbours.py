@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from cleaning.fingerprints import is_degenerate
 from cleaning.groups import connected_groups
+from cleaning.hashes import is_degenerate
 from cleaning.neighbours import Fingerprints, NeighbourThresholds, assign_leaders
+from cleaning.reach import rows_in_reach
 
 Draw = np.random.Generator
 
@@ -226,3 +227,94 @@ def test_a_radius_beyond_the_index_is_refused() -> None:
         NeighbourThresholds(radius=8)
     with pytest.raises(ValueError, match="radius is 8, expected 0 to 7"):
         connected_groups(np.empty(0, np.uint64), np.empty(0, np.uint64), 8)
+
+
+def rows_of(prints: Fingerprints, order: NDArray[np.int64]) -> Fingerprints:
+    return Fingerprints(
+        prints.phash[order],
+        prints.phash_trim[order],
+        prints.colour[order],
+        prints.colour_trim[order],
+        prints.sketch[order],
+    )
+
+
+@pytest.mark.parametrize("centres", [0, 12])
+def test_clusters_do_not_depend_on_the_order_in_which_records_came(centres: int) -> None:
+    draw = np.random.default_rng(11)
+    hashes = clumped_hashes(draw, 600, centres) if centres else balanced_hashes(draw, 600)
+    prints = random_prints(draw, hashes)
+    new = np.zeros(600, dtype=np.bool_)
+    leaders = assign_leaders(prints, new).leader
+    groups = connected_groups(prints.phash, prints.phash_trim, 6)
+    for _ in range(3):
+        ranks = draw.permutation(600)
+        came = rows_of(prints, ranks)
+        in_rank = rows_of(came, np.argsort(ranks))  # the caller puts the best ones first
+        assert (assign_leaders(in_rank, new).leader == leaders).all()
+        named = connected_groups(came.phash, came.phash_trim, 6)
+        pairs = np.unique(np.column_stack((named, groups[ranks])), axis=0)
+        assert len(pairs) == len(np.unique(named)) == len(np.unique(groups))
+
+
+@pytest.mark.parametrize("radius", range(8))
+@pytest.mark.parametrize("fixed", [0, 100, 300])
+def test_rows_in_reach_equal_brute_force(radius: int, fixed: int) -> None:
+    draw = np.random.default_rng(radius)
+    prints = random_prints(draw, clumped_hashes(draw, 300, 60))
+    hashes = (prints.phash, prints.phash_trim)
+    usable = np.zeros(300, dtype=np.uint8)
+    near = np.zeros((300, 300), dtype=np.bool_)
+    for kind in (0, 1):
+        good = ~is_degenerate(hashes[kind])
+        usable |= good.astype(np.uint8) << np.uint8(kind)
+        distances = np.bitwise_count(hashes[kind][:, None] ^ hashes[kind][None, :])
+        near |= (distances <= radius) & good[:, None] & good[None, :]
+    near[:fixed, :fixed] = False
+    np.fill_diagonal(near, False)
+    assert (rows_in_reach(hashes, usable, fixed, radius) == near.any(axis=1)).all()
+
+
+@pytest.mark.parametrize("keep_variants", [True, False])
+def test_crowded_buckets_that_are_divided_by_colour_change_no_leader(
+    keep_variants: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draw = np.random.default_rng(13)
+    prints = random_prints(draw, clumped_hashes(draw, 250, 3))
+    fixed = np.arange(250) < 20
+    thresholds = NeighbourThresholds(keep_variants=keep_variants)
+    monkeypatch.setattr("cleaning.leader_index.CROWDED", 8)
+    found = assign_leaders(prints, fixed, thresholds)
+    got = list(zip(found.leader.tolist(), found.distance.tolist(), found.via.tolist(), strict=True))
+    assert got == leaders_by_brute_force(prints, fixed, thresholds)
+
+
+def test_one_picture_in_thousands_of_colours_keeps_each_colour_and_merges_each_copy() -> None:
+    draw = np.random.default_rng(14)
+    plain = 7 * draw.permutation(20 * 36 * 36)[:10_000]  # a colour is 7 chroma steps from another
+    red, blue, light = plain // 7 % 36 * 7, plain // 7 // 36 % 36 * 7, plain // 7 // 1296 % 12 * 21
+    plain_colours = np.column_stack((light, red, blue)).astype(np.uint8)
+    plain_colours = np.unique(plain_colours, axis=0)
+    colours = np.tile(np.concatenate((plain_colours, plain_colours)), (1, 16))
+    rows = len(colours)
+    hashes = np.repeat(balanced_hashes(draw, 1), rows)
+    prints = Fingerprints(hashes, hashes, colours, colours, np.ones((rows, 32), dtype=np.uint8))
+    found = assign_leaders(prints, np.zeros(rows, dtype=np.bool_))
+    half = rows // 2
+    assert (found.leader == np.tile(np.arange(half), 2)).all()
+
+
+@pytest.mark.parametrize("known", [1, 70, 120])
+def test_known_groups_are_taken_over_and_only_new_rows_are_searched(known: int) -> None:
+    draw = np.random.default_rng(15)
+    prints = random_prints(draw, clumped_hashes(draw, 120, 12))
+    whole, trimmed = prints.phash, prints.phash_trim
+    before = connected_groups(whole[:known], trimmed[:known], 6)
+    everything = connected_groups(whole, trimmed, 6)
+    assert (connected_groups(whole, trimmed, 6, known=before) == everything).all()
+
+
+def test_known_groups_of_other_rows_are_refused() -> None:
+    hashes = balanced_hashes(np.random.default_rng(16), 3)
+    with pytest.raises(ValueError, match="known groups have to be rows below 2, of 3 rows"):
+        connected_groups(hashes, hashes, 6, known=np.array([0, 2]))
