@@ -49,6 +49,10 @@ STAGE_WORK = {
 }
 
 
+# What the workers of a stage work with, imported once for all of them.
+PRELOADED = {"clean": "cleaning.part", "map": "taxonomy.stage", "dedupe": "cleaning.judgement"}
+
+
 def command(function: Callable[..., Outcome]) -> Callable[..., None]:
     """Give a command the options that all have, and its exit status."""
 
@@ -207,22 +211,28 @@ def run_stages(
     quiet: bool,
 ) -> Outcome:
     """Run stages of the newest unfinished run; `crawl` starts a new run where there is none."""
-    from crawler.sources import archive_run, load_sites, require_startable, sites_of
     from runtime.executor import WorkerPool
     from runtime.locks import workspace_lock
     from runtime.stages import Context, warn
     from runtime.storage import remove_temporaries, write_json
     from runtime.workspace import Workspace
 
+    # First of all, so that the workers' libraries are loaded while this process loads its own.
+    preload = [PRELOADED[stage] for stage in stages if stage in PRELOADED]
+    pool = WorkerPool(config.workers, preload=["pipeline", *preload] if preload else ())
     workspace = Workspace((config_folder / config.workspace).resolve())
     workspace.prepare()
     with workspace_lock(workspace.folder):
         current: Run | None
         if source is not None:
+            from crawler.sources import archive_run
+
             current = archive_run(source, workspace, config, config_folder, datetime.now(UTC))
         else:
             current = _unfinished_run(workspace, {site.key for site in config.site})
         if current is None and stages[0] == "crawl":
+            from crawler.sources import load_sites, require_startable
+
             # A faulty site must not start a run.
             require_startable(config, load_sites(config, config_folder), config_folder)
             current = workspace.new_run(datetime.now(UTC), (site.key for site in config.site))
@@ -233,13 +243,17 @@ def run_stages(
                     f"no run in {workspace.folder}: expected one; start with `mep3m crawl`"
                 )
             current = finished[-1]
-        sites = sites_of(current, config, config_folder)
+        sites: Sequence[Site] = ()
+        if any(STAGE_WORK[stage].startswith("crawler.") for stage in stages):
+            from crawler.sources import sites_of
+
+            sites = sites_of(current, config, config_folder)
         remove_temporaries(workspace.folder)
         if _has_published(workspace, current):
             stages = []  # it was killed before it could say so; there is nothing left to do
         status, error = Exit.UNFORESEEN, "ended by something unforeseen"
         try:
-            with WorkerPool(config.workers) as pool:
+            with pool:
                 context = Context(config, config_folder, workspace, current, pool, quiet)
                 outcome = _run_in_order(context, sites, stages)
             status, error = outcome.status, ""

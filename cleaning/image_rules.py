@@ -92,6 +92,17 @@ IMAGE_RULES: tuple[ImageRule, ...] = (
             ("image_too_many_pixels_v1", "too many pixels", "64 M pixels: 192 MB once decoded"),
             ("image_truncated_v1", "the file ends too early", "the formats' end marks"),
             ("image_undecodable_v1", "the file is broken", "by definition"),
+            (
+                "image_too_slow_v1",
+                "the file takes its decoder too long",
+                "20 s of processor time: honest pictures of 64 M pixels take 1 to 8",
+            ),
+            (
+                "image_too_much_memory_v1",
+                "the file takes its decoder too much memory",
+                "48 bytes a pixel: honest pictures take 10 to 31",
+            ),
+            ("image_kills_decoder_v1", "the file ends its decoder's process", "by definition"),
         )
     ),
     ImageRule(

@@ -12,10 +12,7 @@ from importlib.metadata import version
 
 from PIL import features
 
-from cleaning.fingerprints import VERSIONS
-from cleaning.images import ImageLimits
-from cleaning.judge import Judge
-from cleaning.pictures import pictures_of
+from cleaning.hashes import VERSIONS
 from runtime.config import CleanConfig
 from runtime.image_index import ImageIndex
 from runtime.keys import digest
@@ -24,11 +21,10 @@ from runtime.stages import Context, StageResult, Unit, run_units
 from runtime.workspace import Run
 
 VERSION = "2"
-MAX_IMAGE_BYTES = 256 * 1024 * 1024  # fetch has its own bound, and never a larger one
 
 
 @dataclass(frozen=True)
-class _Work:
+class CleanWork:
     """One part to clean."""
 
     run: Run
@@ -62,7 +58,7 @@ def clean(context: Context) -> StageResult:
         for name, listings in run.listings.seals().items():
             inputs = {"listings": listings.sha256, "images": _images_digest(run, name, index)}
             key = run_key("clean", code, declared, inputs)
-            units.append(Unit(name, key, _Work(run, name, key, settings, honour)))
+            units.append(Unit(name, key, CleanWork(run, name, key, settings, honour)))
     finally:
         index.close()
     outputs = [run.decisions("clean"), run.cleaned]
@@ -84,28 +80,8 @@ def _images_digest(run: Run, name: str, index: ImageIndex) -> str:
     return digest(*(f"{outcome} {sha256}" for outcome, sha256 in found))
 
 
-def clean_part(work: _Work) -> None:
-    """Judge every listing of one part."""
-    run, settings = work.run, work.settings
-    columns = ["record_id", "title", "image_url", "opt_out"]
-    listings = run.listings.read(work.name, columns).to_pylist()
-    index = ImageIndex(run, read_only=True)
-    try:
-        places = index.places(row["image_url"] for row in listings if row["image_url"])
-    finally:
-        index.close()
-    limits = ImageLimits(
-        MAX_IMAGE_BYTES,
-        settings.max_image_megapixels * 1_000_000,
-        settings.max_image_seconds,
-    )
-    pictures = pictures_of(
-        run, places.values(), limits, settings.fingerprints, careful=work.careful
-    )
-    judge = Judge(settings, work.honour, run.run_id)
-    for row in listings:
-        place = places.get(row["image_url"])
-        picture = None if place is None else pictures.get((place.part, place.row))
-        judge.add(row, place, picture)
-    run.decisions("clean").write(work.name, judge.decisions(), work.key)
-    run.cleaned.write(work.name, judge.cleaned(), work.key, judge.counts)
+def clean_part(work: CleanWork) -> None:
+    """Judge every listing of one part, in a worker: only there its libraries are loaded."""
+    from cleaning import part
+
+    part.clean_part(work)

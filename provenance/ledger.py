@@ -7,10 +7,9 @@ a record is the verdict of the last stage that judged it; a merged-away sighting
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, fields
-
-import pandas as pd
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from runtime.errors import GateError
 from runtime.workspace import Run
@@ -18,10 +17,12 @@ from runtime.workspace import Run
 DECIDING_STAGES = ("merge", "clean", "map", "dedupe", "publish")
 FATES = ("published", "duplicate", "rejected", "held", "merged", "removed")
 RECORD_FATES = tuple(fate for fate in FATES if fate != "merged")
+_PLACE = {stage: place for place, stage in enumerate(DECIDING_STAGES)}
+_RANK = {fate: rank for rank, fate in enumerate(RECORD_FATES)}
+_GOES_ON = len(RECORD_FATES)
 
 
-@dataclass(frozen=True)
-class Judgement:
+class Judgement(NamedTuple):
     """A decision as the ledger needs it."""
 
     record_id: str
@@ -53,29 +54,28 @@ class Ledger:
             )
 
 
-def deciding(judged: pd.DataFrame) -> pd.DataFrame:
-    """The judgement that gave each record its fate: columns of Judgement, one row a record.
+def deciding(judged: Iterable[Judgement]) -> list[Judgement]:
+    """The judgement that gave each record its fate, by record_id.
 
     It is of the last stage that judged the record; a record that this stage lets go on has no
-    fate and no row. Merged-away sightings are no verdict on the record. Where a stage gave
+    fate and is left out. Merged-away sightings are no verdict on the record. Where a stage gave
     several fates, the one first in FATES counts; of several rules that gave it, the first.
     """
-    own = judged[judged["verdict"] != "merged"]
-    order = own["stage"].map({stage: place for place, stage in enumerate(DECIDING_STAGES)})
-    last = own[order == order.groupby(own["record_id"]).transform("max")]
-    rank = last["verdict"].map({fate: place for place, fate in enumerate(RECORD_FATES)}).dropna()
-    found = last.loc[rank.sort_values(kind="stable").index].drop_duplicates("record_id")
-    return found.sort_values("record_id")
+    best: dict[str, tuple[int, int, Judgement]] = {}
+    for judgement in judged:
+        if judgement.verdict == "merged":
+            continue
+        place = _PLACE[judgement.stage]
+        rank = _RANK.get(judgement.verdict, _GOES_ON)
+        known = best.get(judgement.record_id)
+        if known is None or (-place, rank) < (-known[0], known[1]):
+            best[judgement.record_id] = (place, rank, judgement)
+    return [best[record_id][2] for record_id in sorted(best) if best[record_id][1] < _GOES_ON]
 
 
-def fate_of(judgements: Sequence[Judgement]) -> str | None:
+def fate_of(judgements: Iterable[Judgement]) -> str | None:
     """One record's fate; None while it goes on."""
-    verdicts = deciding(_frame(judgements))["verdict"].tolist()
-    return verdicts[0] if verdicts else None
-
-
-def _frame(judgements: Sequence[Judgement]) -> pd.DataFrame:
-    return pd.DataFrame(judgements, columns=[column.name for column in fields(Judgement)])
+    return next((judgement.verdict for judgement in deciding(judgements)), None)
 
 
 def read_part(run: Run, part: str) -> list[Judgement]:
@@ -87,15 +87,14 @@ def read_part(run: Run, part: str) -> list[Judgement]:
             continue  # the stage has not run yet
         table = folder.read(part, ["record_id", "stage", "rule", "verdict", "peer_id"])
         columns = (table[name].to_pylist() for name in table.schema.names)
-        found.extend(Judgement(*row) for row in zip(*columns, strict=True))
+        found.extend(map(Judgement._make, zip(*columns, strict=True)))
     return found
 
 
 def record_fates(run: Run) -> Iterator[Judgement]:
     """The judgement that gave each record its fate, for the records that have one."""
     for part in run.listings.names():
-        for row in deciding(_frame(read_part(run, part))).itertuples(index=False):
-            yield Judgement(*row)
+        yield from deciding(read_part(run, part))
 
 
 def ledger(run: Run) -> Ledger:
@@ -107,18 +106,19 @@ def ledger(run: Run) -> Ledger:
 
 
 def _add_part(account: Ledger, run: Run, part: str) -> None:
-    records = run.listings.read(part, ["record_id"])["record_id"].to_pandas()
-    judged = _frame(read_part(run, part))
-    counted = judged.groupby(["stage", "rule", "verdict"]).size().reset_index(name="count")
-    for stage, rule, verdict, count in counted.itertuples(index=False):
-        account.rules[stage, rule, verdict] += int(count)
+    records = run.listings.read(part, ["record_id"])["record_id"].to_pylist()
+    judged = read_part(run, part)
+    account.rules.update((j.stage, j.rule, j.verdict) for j in judged)
     decided = deciding(judged)
-    account.fates.update(decided["verdict"])
-    account.fates.update(judged.loc[judged["verdict"] == "merged", "verdict"])
-    undecided = records[~records.isin(decided["record_id"])]
+    account.fates.update(j.verdict for j in decided)
+    merged = sum(j.verdict == "merged" for j in judged)
+    if merged:
+        account.fates["merged"] += merged
+    ended = {j.record_id for j in decided}
+    undecided = [record_id for record_id in records if record_id not in ended]
     account.open += len(undecided)
     room = 3 - len(account.open_examples)
-    account.open_examples.extend(undecided.head(max(room, 0)).tolist())
+    account.open_examples.extend(undecided[: max(room, 0)])
 
 
 def fates(run: Run) -> Counter[str]:

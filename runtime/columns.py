@@ -1,7 +1,8 @@
-"""Arrow columns made of Python values without pyarrow's `array`, which imports pandas to look.
+"""Arrow columns made of values and read as numbers without pyarrow's `array` and `to_numpy`.
 
-That import costs every worker process some 50 MB and half a second; a column of text, bytes,
-numbers or instants needs nothing of it.
+Those import pandas to look whether they were given some of it, which costs every process some
+50 MB and half a second; a column of text, bytes, numbers or instants needs nothing of it. (So do
+`pa.scalar`, and the functions of `pyarrow.compute` where they are handed a Python value.)
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -47,6 +49,30 @@ def column(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
         return _lists(values, kind, mask, nulls)
     data = pa.py_buffer(_fixed_width(values, kind))
     return pa.Array.from_buffers(kind, len(values), [mask, data], null_count=nulls)
+
+
+def from_numbers(values: NDArray[Any]) -> pa.Array:
+    """Numbers as a column, which shares their memory; fit for `take`."""
+    flat = np.ascontiguousarray(values)
+    buffers = [None, pa.py_buffer(flat)]
+    return pa.Array.from_buffers(pa.from_numpy_dtype(flat.dtype), len(flat), buffers)
+
+
+def numbers(column: pa.Array | pa.ChunkedArray) -> NDArray[Any]:
+    """A column of numbers, instants (as they are counted) or truth values, in its own memory.
+
+    Raises ValueError where one is missing.
+    """
+    array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    if array.null_count:
+        raise ValueError(f"expected a number in each row, got none in {array.null_count} of them")
+    start, rows, kind = array.offset, len(array), array.type
+    data = array.buffers()[1] if rows else b""
+    if pa.types.is_boolean(kind):
+        bits = np.unpackbits(np.frombuffer(data, np.uint8), bitorder="little")
+        return bits[start : start + rows].astype(np.bool_)
+    words = np.int64 if pa.types.is_timestamp(kind) else kind.to_pandas_dtype()
+    return np.frombuffer(data, words)[start : start + rows]
 
 
 def _fixed_width(values: Sequence[Any], kind: pa.DataType) -> bytes:

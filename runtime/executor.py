@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import forkserver
 from types import TracebackType
 from typing import TypeVar
 
@@ -40,18 +41,40 @@ def exit_with_parent(parent: int, poll_seconds: float = 0.5) -> None:
     threading.Thread(target=watch, name="exit-with-parent", daemon=True).start()
 
 
-def _start_worker(parent: int) -> None:
+def start_worker() -> None:
+    """What a process does first that `multiprocessing` started to work for another."""
     # Ctrl-C reaches the whole process group; only the main process acts on it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    exit_with_parent(parent)
+    threading.Thread(target=_exit_with_owner, name="exit-with-owner", daemon=True).start()
+
+
+def _exit_with_owner() -> None:
+    """End this process when the one it works for is gone: a pipe to it, held open, says so.
+
+    The parent of a pool's worker is the fork server, so its process id would not tell.
+    """
+    owner = multiprocessing.parent_process()
+    assert owner is not None
+    owner.join()
+    os._exit(1)
 
 
 class WorkerPool:
-    """A process pool that outlives its workers' deaths."""
+    """A process pool that outlives its workers' deaths.
 
-    def __init__(self, workers: int) -> None:
+    Workers are forked from a server process that does nothing else. It imports the modules named
+    in `preload` while this process goes on with its own work, so that no worker has to; what is
+    not named, or cannot be imported there, each worker imports when it needs it. There is one
+    server in a process: the first pool's preload counts.
+    """
+
+    def __init__(self, workers: int, preload: Sequence[str] = ()) -> None:
         self.workers = workers
+        # Never `__main__`, the default: it may not be importable there.
+        multiprocessing.set_forkserver_preload([__name__, *preload])
+        if preload:
+            forkserver.ensure_running()
         self._executor: ProcessPoolExecutor | None = None
 
     def __enter__(self) -> WorkerPool:
@@ -67,12 +90,12 @@ class WorkerPool:
 
     def _running(self) -> ProcessPoolExecutor:
         if self._executor is None:
-            # spawn: threads of this process (PyArrow's, Numba's) must not be forked half-way.
+            # Not fork: threads of this process (PyArrow's, Numba's) must not be forked half-way.
+            # Not spawn: every worker would import all anew, a second of processor time each.
             self._executor = ProcessPoolExecutor(
                 self.workers,
-                multiprocessing.get_context("spawn"),
-                initializer=_start_worker,
-                initargs=(os.getpid(),),
+                multiprocessing.get_context("forkserver"),
+                initializer=start_worker,
             )
         return self._executor
 
@@ -96,39 +119,49 @@ class WorkerPool:
     ) -> Iterator[R]:
         """`function` of every unit, in the units' order, at most 2 x workers in flight.
 
-        A worker's death loses nothing: the pool is rebuilt and what was in flight runs again,
-        one unit at a time, so that the one that kills is known; it is tried again as
-        `after_death` of it. Raises WorkerDiedError naming it after MAX_DEATHS deaths, and whatever
-        `function` raises.
+        A worker's death loses nothing: the pool is rebuilt, what had ended is kept, and every
+        unit that was in flight runs again, alone, so that the one that kills is known. Where
+        there is an `after_death`, each of them runs as `after_death` of it. Raises
+        WorkerDiedError naming the unit after MAX_DEATHS deaths, and whatever `function` raises.
         """
-        deaths = 0
-        position = 0
-        limit = 2 * self.workers
         units = list(units)
-        flying: list[Future[R]] = []
-        while position < len(units):
-            try:
-                while len(flying) < limit and position + len(flying) < len(units):
-                    flying.append(self._running().submit(function, units[position + len(flying)]))
-                result = flying[0].result()
-            except BrokenProcessPool as error:
-                deaths += 1
-                self._stop(wait=False)
-                flying.clear()
-                if limit == 1 and deaths > MAX_DEATHS:
-                    raise WorkerDiedError(
-                        f"a worker process died {deaths} times on {units[position]!r}: expected "
-                        "it to finish; look for memory limits or a damaged input file"
-                    ) from error
-                if limit == 1 and after_death is not None:
-                    units[position] = after_death(units[position])
-                limit = 1
-                continue
-            except BaseException:
-                for future in flying:
-                    future.cancel()
-                raise
-            flying.pop(0)
-            position += 1
-            deaths, limit = 0, 2 * self.workers
-            yield result
+        flying: dict[int, Future[R]] = {}
+        suspects: set[int] = set()
+        position = deaths = 0
+        try:
+            while position < len(units):
+                ahead = 1 if suspects else 2 * self.workers
+                try:
+                    for at in range(position, min(position + ahead, len(units))):
+                        if at not in flying:
+                            flying[at] = self._running().submit(function, units[at])
+                    result = flying[position].result()
+                except BrokenProcessPool as error:
+                    self._stop(wait=False)
+                    deaths += 1
+                    if position in suspects and deaths > MAX_DEATHS:
+                        raise WorkerDiedError(
+                            f"a worker process died {deaths} times on {units[position]!r}: "
+                            "expected it to finish; look for memory limits or a damaged input file"
+                        ) from error
+                    flying = {at: future for at, future in flying.items() if _has_ended(future)}
+                    lost = range(position, min(position + ahead, len(units)))
+                    for at in set(lost) - set(flying) - suspects:
+                        suspects.add(at)
+                        if after_death is not None:
+                            units[at] = after_death(units[at])
+                    continue
+                flying.pop(position)
+                suspects.discard(position)
+                position, deaths = position + 1, 0
+                yield result
+        finally:
+            for future in flying.values():
+                future.cancel()
+
+
+def _has_ended(future: Future[R]) -> bool:
+    """Whether a unit's function returned or raised, before its pool broke."""
+    if not future.done() or future.cancelled():
+        return False
+    return not isinstance(future.exception(), BrokenProcessPool)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Self
 
@@ -21,6 +22,7 @@ from runtime.workspace import Run
 
 _VERSION = 2
 _CACHE_KIB = 8 * 1024  # the plan is in listing order, the table in that of URLs
+_LOOKUP = 500  # URLs a statement: SQLite compiles one of a size once
 _POLICY = "policy"  # a row of `parts` that is none; parts have a "/" in their names
 
 
@@ -308,15 +310,16 @@ class ImageIndex:
     def places(self, urls: Iterable[str]) -> Mapping[str, ImagePlace]:
         """What is known of each URL that was attempted; redirects are followed."""
         found = {}
-        for url in urls:
-            row = self._db.execute(
-                "SELECT outcome, part, row, sha256 FROM resolved WHERE url = ?", (url,)
-            ).fetchone() or self._db.execute(
-                "SELECT outcome, part, row, sha256 FROM urls WHERE url = ? AND outcome IS NOT NULL",
-                (url,),
-            ).fetchone()  # fmt: skip
-            if row is not None:
-                found[url] = ImagePlace(*row)
+        remaining = iter(dict.fromkeys(urls))
+        while chunk := list(islice(remaining, _LOOKUP)):
+            marks = ", ".join("?" * len(chunk))
+            # The second statement overrides the first: what a redirect leads to counts.
+            for where in ("urls WHERE outcome IS NOT NULL AND", "resolved WHERE"):
+                rows = self._db.execute(
+                    f"SELECT url, outcome, part, row, sha256 FROM {where} url IN ({marks})", chunk
+                )
+                for url, *place in rows:
+                    found[url] = ImagePlace(*place)
         return found
 
     def outcomes(self) -> dict[str, int]:

@@ -71,7 +71,7 @@ def run_units(
 
     `function` seals a part of the same name and key in each of `outputs`, the one whose counts
     are reported last. A damaged part is named on stderr and made again. `after_death` makes of
-    a unit's work that killed its worker what is tried next.
+    the work that was in flight when a worker died what is tried next, one unit at a time.
     """
     stale = stale_units(outputs, units)
     with progress(label, len(stale), quiet=context.quiet) as tick:

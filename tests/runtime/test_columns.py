@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime.columns import record_batch, table
+from runtime.columns import from_numbers, numbers, record_batch, table
 
 SCHEMA = pa.schema(
     [
@@ -63,19 +63,45 @@ def test_bytes_of_another_length_are_refused() -> None:
         record_batch([{"x": b"12345"}], pa.schema([("x", pa.binary(4))]))
 
 
+@pytest.mark.parametrize("kind", [pa.int16(), pa.uint64(), pa.float64(), pa.bool_()])
+@given(data=st.data())
+def test_a_column_is_read_as_the_numbers_it_holds(kind: pa.DataType, data: st.DataObject) -> None:
+    values = data.draw(st.lists(st.booleans() if kind == pa.bool_() else st.integers(0, 99)))
+    cut = data.draw(st.integers(0, len(values)))
+    whole = pa.array(values, kind)
+    for column in (whole, whole[cut:], pa.chunked_array([whole[:cut], whole[cut:]], kind)):
+        read = numbers(column)
+        assert read.tolist() == column.to_pylist()
+        assert read.dtype == column.to_numpy(zero_copy_only=False).dtype
+        if kind != pa.bool_():
+            assert from_numbers(read).equals(pa.array(read))
+
+
+def test_instants_are_read_as_microseconds() -> None:
+    column = pa.array([datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC)], pa.timestamp("us", tz="UTC"))
+    assert numbers(column).tolist() == [1_000_000]
+
+
+def test_a_missing_number_is_no_number() -> None:
+    with pytest.raises(ValueError, match="got none in 1 of them"):
+        numbers(pa.chunked_array([[1, None]]))
+
+
 def test_a_worker_that_writes_pictures_needs_no_pandas(tmp_path: Path) -> None:
     code = """
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
 import crawler.image_host
-from runtime.columns import record_batch
+from runtime.columns import from_numbers, numbers, record_batch
 from runtime.parts import PartFolder
 from runtime.tables import IMAGES
 row = {"image_url": "u", "attempt": 1, "outcome": "ok", "fetched_at": datetime.now(UTC)}
 folder = PartFolder(Path(sys.argv[1]), IMAGES)
 folder.write("part", [record_batch([row], IMAGES.schema)], "key")
 assert next(folder.stream("part", ["image_url", "outcome"])).num_rows == 1
+attempts = numbers(folder.read("part", ["attempt"])["attempt"])
+assert folder.read("part").take(from_numbers(attempts - 1)).num_rows == 1
 print(sorted({"pandas", "scrapy", "PIL", "scipy"} & set(sys.modules)))
 """
     root = Path(__file__).resolve().parents[2]

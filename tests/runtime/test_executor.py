@@ -7,12 +7,14 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from runtime.errors import WorkerDiedError
 from runtime.executor import WorkerPool
+from tests.runtime.worker_functions import Risk, take_risk
 
 
 def square(number: int) -> int:
@@ -58,6 +60,47 @@ def test_the_unit_that_always_kills_is_named() -> None:
         assert next(results) == 0
         with pytest.raises(WorkerDiedError, match=r"times on 2:"):
             list(results)
+
+
+def with_care(unit: Risk) -> Risk:
+    return replace(unit, careful=True)
+
+
+def tries(folder: Path) -> list[str]:
+    return (folder / "tries.log").read_text().split("\n")[:-1]
+
+
+def test_what_was_in_flight_at_a_death_runs_again_with_care_and_nothing_else(
+    tmp_path: Path,
+) -> None:
+    units = [Risk(n, tmp_path, kills=n == 2, after=1) for n in range(12)]
+    with WorkerPool(2) as pool:
+        results = list(pool.map(take_risk, units, with_care))
+    assert [number for number, _ in results] == list(range(12))
+    careful = {number for number, is_careful in results if is_careful}
+    assert 2 in careful
+    assert careful <= set(range(6))  # 0 and 1 had ended or were in flight, 6 was not yet
+    # The killer is tried once as it is and once with care; what had ended is not done again.
+    assert tries(tmp_path).count("2") == tries(tmp_path).count("2 with care") == 1
+    for number in set(range(12)) - careful:
+        assert tries(tmp_path).count(f"{number}") == 1
+        assert f"{number} with care" not in tries(tmp_path)
+
+
+def test_two_killers_that_fly_together_cost_one_death(tmp_path: Path) -> None:
+    units = [Risk(n, tmp_path, kills=n in (0, 1), after=1 - n) for n in range(4)]
+    with WorkerPool(2) as pool:
+        results = list(pool.map(take_risk, units, with_care))
+    assert results == [(n, True) for n in range(4)]
+    assert tries(tmp_path)[-4:] == [f"{n} with care" for n in range(4)]  # one at a time
+
+
+def test_units_are_suspected_only_until_they_ran_alone(tmp_path: Path) -> None:
+    units = [Risk(n, tmp_path, kills=n in (0, 9), after=n) for n in range(12)]
+    with WorkerPool(1) as pool:
+        results = list(pool.map(take_risk, units, with_care))
+    assert [number for number, _ in results] == list(range(12))
+    assert [number for number, is_careful in results if is_careful] == [0, 1, 9, 10]
 
 
 def test_an_error_of_a_unit_comes_through() -> None:

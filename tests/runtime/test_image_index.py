@@ -95,6 +95,18 @@ def test_pictures_are_planned_in_listing_order_once_each_by_host(
     assert index.outcomes() == {"waiting": 4}
 
 
+def test_any_number_of_pictures_is_looked_up_named_once_or_more(
+    run: Run, index: ImageIndex
+) -> None:
+    urls = [f"http://h/{i}" for i in range(1_234)]
+    list_pictures(run, "a", urls)
+    record(run, "h-00000", [(url, "ok") for url in urls])
+    refresh(index)
+    found = index.places([*urls, "http://h/unknown", *urls])
+    assert {url: place.row for url, place in found.items()} == {u: i for i, u in enumerate(urls)}
+    assert index.places([]) == {}
+
+
 def test_the_last_ok_counts_and_without_one_the_last_attempt(run: Run, index: ImageIndex) -> None:
     list_pictures(run, "a", [f"http://h/{i}" for i in range(4)])
     record(run, "h-00000", [("http://h/0", "http_500"), ("http://h/0", "ok")])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,6 +38,29 @@ def kill_always(number: int) -> int:
     if number == 3:
         os.kill(os.getpid(), signal.SIGKILL)
     return number
+
+
+@dataclass(frozen=True)
+class Risk:
+    """A unit that logs each try; one that kills first waits until unit `after` has begun."""
+
+    number: int
+    folder: Path
+    kills: bool = False
+    after: int = 0
+    careful: bool = False
+
+
+def take_risk(unit: Risk) -> tuple[int, bool]:
+    log = unit.folder / "tries.log"
+    with log.open("a") as file:
+        file.write(f"{unit.number}{' with care' * unit.careful}\n")
+    if unit.kills and not unit.careful:
+        deadline = time.monotonic() + 30
+        while str(unit.after) not in log.read_text().split("\n") and time.monotonic() < deadline:
+            time.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGKILL)
+    return unit.number, unit.careful
 
 
 def refuse(number: int) -> int:

@@ -1,0 +1,45 @@
+"""Clean one part: its listings and their pictures in; its cleaned rows and decisions out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cleaning.hashes import VERSIONS
+from cleaning.images import ImageLimits
+from cleaning.judge import Judge
+from cleaning.pictures import pictures_of
+from runtime.image_index import ImageIndex
+from runtime.tables import FINGERPRINT
+
+if TYPE_CHECKING:
+    from cleaning.stage import CleanWork
+
+MAX_IMAGE_BYTES = 256 * 1024 * 1024  # fetch has its own bound, and never a larger one
+
+
+def clean_part(work: CleanWork) -> None:
+    """Judge every listing of one part."""
+    run, settings = work.run, work.settings
+    columns = ["record_id", "title", "image_url", "opt_out"]
+    listings = run.listings.read(work.name, columns).to_pylist()
+    index = ImageIndex(run, read_only=True)
+    try:
+        places = index.places(row["image_url"] for row in listings if row["image_url"])
+    finally:
+        index.close()
+    limits = ImageLimits(
+        MAX_IMAGE_BYTES,
+        settings.max_image_megapixels * 1_000_000,
+        settings.max_image_seconds,
+    )
+    pictures = pictures_of(
+        run, places.values(), limits, settings.fingerprints, careful=work.careful
+    )
+    judge = Judge(settings, work.honour, run.run_id)
+    for row in listings:
+        place = places.get(row["image_url"])
+        picture = None if place is None else pictures.get((place.part, place.row))
+        judge.add(row, place, picture)
+    run.decisions("clean").write(work.name, judge.decisions(), work.key)
+    version = {FINGERPRINT: VERSIONS[settings.fingerprints]}
+    run.cleaned.write(work.name, judge.cleaned(), work.key, judge.counts, metadata=version)
