@@ -1,11 +1,14 @@
 """Find the uniform border of a picture, so that a padded copy can be hashed like its original.
 
-In comes the luminance of a picture; out goes the box of its content, or ``None`` when there is no
-border or too little inside it.
+In comes the luminance of a picture, in columns; out goes the box of its content, or ``None`` when
+there is no border or too little inside it.
 """
 
 import numpy as np
 from numpy.typing import NDArray
+
+from cleaning.compiling import compiled
+from cleaning.resampling import Box
 
 TOLERANCE = 12
 """Luminance steps that JPEG noise leaves in a uniform border. With 24, padded copies of real
@@ -22,43 +25,66 @@ or padded by 15 %, 0.5 misses most: the original is trimmed and its copy is not.
 MIN_SIDE = 16
 """Pixels of each side that must remain: half of what the hash samples."""
 
-Box = tuple[int, int, int, int]
-
 
 def content_box(grey: NDArray[np.uint8]) -> Box | None:
-    """The (left, upper, right, lower) box inside the border of uint8 (height, width) luminance.
+    """The (left, upper, right, lower) box inside the border of uint8 (width, height) luminance.
 
     Borders within borders are taken off until none is left: a white margin around a picture that
     has a blue one must come to the same box as the picture alone, and a line that resizing blended
     out of two borders is one more border.
     """
-    height, width = grey.shape
-    top, bottom, left, right = 0, height, 0, width
-    least_height = max(MIN_SIDE, MIN_REMAINING * height)
+    found: Box = _content_box(grey)
+    left, _, right, _ = found
+    return None if left == right or found == (0, 0, *grey.shape) else found
+
+
+@compiled
+def _content_box(grey: NDArray[np.uint8]) -> Box:
+    """The box, an empty one where too little remains."""
+    width, height = grey.shape
+    left, upper, right, lower = 0, 0, width, height
     least_width = max(MIN_SIDE, MIN_REMAINING * width)
+    least_height = max(MIN_SIDE, MIN_REMAINING * height)
     while True:
-        inside = grey[top:bottom, left:right]
-        upper, lower = _border_length(inside), _border_length(inside[::-1])
-        before, after = _border_length(inside.T), _border_length(inside.T[::-1])
-        if upper + lower + before + after == 0:
-            break
-        top, bottom, left, right = top + upper, bottom - lower, left + before, right - after
-        if bottom - top < least_height or right - left < least_width:
-            return None
-    box = (left, top, right, bottom)
-    return None if box == (0, 0, width, height) else box
+        inside = grey[left:right, upper:lower]
+        above, below = _border_length(inside.T, 1), _border_length(inside.T, -1)
+        before, after = _border_length(inside, 1), _border_length(inside, -1)
+        if above + below + before + after == 0:
+            return left, upper, right, lower
+        left, right = left + before, right - after
+        upper, lower = upper + above, lower - below
+        if lower - upper < least_height or right - left < least_width:
+            return 0, 0, 0, 0
 
 
-def _border_length(lines: NDArray[np.uint8]) -> int:
-    """How many lines from the first on are uniform in the colour of the first."""
-    colour = int(np.median(lines[0]))
-    # In growing blocks, so that a picture without a border costs a few lines.
-    start, size = 0, 4
-    while start < len(lines):
-        block = lines[start : start + size].astype(np.int16)
-        uniform = (np.abs(block - colour) <= TOLERANCE).mean(axis=1) >= MIN_UNIFORM
-        if not uniform.all():
-            return start + int(np.argmin(uniform))
-        start += size
-        size *= 2
+@compiled
+def _border_length(lines: NDArray[np.uint8], step: int) -> int:
+    """How many lines are uniform in the colour of the first, from the first or from the last on."""
+    first = 0 if step == 1 else len(lines) - 1
+    colour = _median(lines[first])
+    for number in range(len(lines)):
+        line = lines[first + step * number]
+        uniform = 0
+        for pixel in line:
+            if abs(np.int32(pixel) - colour) <= TOLERANCE:
+                uniform += 1
+        if uniform < MIN_UNIFORM * len(line):
+            return number
     return len(lines)
+
+
+@compiled
+def _median(line: NDArray[np.uint8]) -> np.int32:
+    """The middle value, that of the two middle ones rounded down."""
+    histogram = np.zeros(256, np.int32)
+    for pixel in line:
+        histogram[pixel] += 1
+    seen = np.int32(0)
+    lower = np.int32(-1)
+    for value in range(256):
+        seen += histogram[value]
+        if lower < 0 and 2 * seen >= len(line):
+            lower = np.int32(value)
+        if 2 * seen > len(line):
+            return np.int32((lower + value) // 2)
+    return lower

@@ -2,31 +2,24 @@
 
 In come RGB pixels; out come arrays with one row per picture: ``imagehash.phash`` as an integer,
 the same over the border-trimmed picture, for each of the two a 4x4 grid of Lab colours, and the
-deviation of the luminance. Hashes are comparable only within one of the ``VERSIONS``.
+deviation of the luminance. Hashes are comparable only within one of ``hashes.VERSIONS``.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import get_args
 
 import numpy as np
 import scipy.fft
 from numpy.typing import NDArray
-from PIL import Image
 
 from cleaning.borders import content_box
-from cleaning.images import DecodedImage, Mode
-
-VERSIONS: Mapping[Mode, str] = {
-    mode: f"phash-dct2-8of32-lanczos-{mode}_trim-v1_lab4x4-box32-v1" for mode in get_args(Mode)
-}
-"""Algorithms, resampling and mode. *exact*: full decode, equal to imagehash bit for bit.
-*reduced*: JPEG decoded at a reduced DCT scale (``images.draft_scale``), then the same."""
-
-COLOUR_BYTES = 48
+from cleaning.hashes import COLOUR_BYTES
+from cleaning.images import DecodedImage
+from cleaning.resampling import Box, cell_means, luminance_of, shrunk
 
 _SIDE = 32
 _LOW = 8
+_CELLS = 8
 
 
 @dataclass(frozen=True)
@@ -52,25 +45,23 @@ class FingerprintBatch:
 def fingerprint_batch(images: Sequence[DecodedImage]) -> FingerprintBatch:
     """Fingerprint decoded pictures, all of one mode.
 
-    Memory beside the pictures is about 5 kB a picture; a few hundred make a good batch.
+    Memory beside the pictures is about 4 kB a picture, and twice the largest picture; a few
+    hundred make a good batch.
     """
     count = len(images)
     grey = np.empty((2, count, _SIDE, _SIDE), dtype=np.uint8)
-    rgb = np.empty((2, count, _SIDE, _SIDE, 3), dtype=np.uint8)
+    rgb = np.empty((2, count, _CELLS, _CELLS, 3), dtype=np.uint8)
     content = np.empty((count, 2), dtype=np.int32)
     for i, picture in enumerate(images):
-        image = Image.fromarray(picture.pixels)
-        luminance = image.convert("L")
-        grey[:, i] = _shrunk(luminance, Image.Resampling.LANCZOS)
-        rgb[:, i] = _shrunk(image, Image.Resampling.BOX)
-        box = content_box(np.asarray(luminance))
-        content[i] = picture.width, picture.height
+        luminance = luminance_of(picture.pixels)
+        whole = (0, 0, *luminance.shape)
+        box = content_box(luminance)
+        content[i] = _content_size(picture, box)
+        grey[:, i] = shrunk(luminance, whole, _SIDE, "lanczos")
+        rgb[:, i] = cell_means(picture.pixels, whole, _CELLS)
         if box is not None:
-            left, upper, right, lower = box
-            content[i, 0] = round((right - left) * picture.width / image.width)
-            content[i, 1] = round((lower - upper) * picture.height / image.height)
-            grey[1, i] = _shrunk(luminance.crop(box), Image.Resampling.LANCZOS)
-            rgb[1, i] = _shrunk(image.crop(box), Image.Resampling.BOX)
+            grey[1, i] = shrunk(luminance, box, _SIDE, "lanczos")
+            rgb[1, i] = cell_means(picture.pixels, box, _CELLS)
     deviation = grey[0].reshape(count, _SIDE * _SIDE).std(axis=1, dtype=np.float64)
     return FingerprintBatch(
         phash=hash_luminance(grey[0]),
@@ -82,8 +73,16 @@ def fingerprint_batch(images: Sequence[DecodedImage]) -> FingerprintBatch:
     )
 
 
-def _shrunk(image: Image.Image, resampling: Image.Resampling) -> NDArray[np.uint8]:
-    return np.asarray(image.resize((_SIDE, _SIDE), resampling))
+def _content_size(picture: DecodedImage, box: Box | None) -> tuple[int, int]:
+    """The size inside the box, in pixels of the picture as it was before it was reduced."""
+    if box is None:
+        return picture.width, picture.height
+    height, width, _ = picture.pixels.shape
+    left, upper, right, lower = box
+    return (
+        round((right - left) * picture.width / width),
+        round((lower - upper) * picture.height / height),
+    )
 
 
 def hash_luminance(grey: NDArray[np.uint8]) -> NDArray[np.uint64]:
@@ -95,15 +94,10 @@ def hash_luminance(grey: NDArray[np.uint8]) -> NDArray[np.uint64]:
     """
     if len(grey) == 0:
         return np.empty(0, dtype=np.uint64)
-    rows = scipy.fft.dct(grey.astype(np.float64), axis=1)
-    low = scipy.fft.dct(rows, axis=2)[:, :_LOW, :_LOW].reshape(len(grey), _LOW * _LOW)
+    rows = scipy.fft.dct(grey.astype(np.float64), axis=1)[:, :_LOW]
+    low = scipy.fft.dct(rows, axis=2)[:, :, :_LOW].reshape(len(grey), _LOW * _LOW)
     bits = low > np.median(low, axis=1, keepdims=True)
     return np.packbits(bits, axis=1).view(">u8").astype(np.uint64).reshape(len(grey))
-
-
-def is_degenerate(hashes: NDArray[np.uint64]) -> NDArray[np.bool_]:
-    """Which hashes say nothing: a threshold at the median sets 32 of 64 bits on every photo."""
-    return np.asarray(np.bitwise_count(hashes) != 32)
 
 
 def _linear_light() -> NDArray[np.float64]:
@@ -122,15 +116,15 @@ _XYZ = np.array(
 ) / np.array([[0.95047], [1.0], [1.08883]])
 
 
-def colour_signature(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Mean CIE Lab of a 4x4 grid, uint8[N, 48], of sRGB uint8[N, 32, 32, 3].
+def colour_signature(colours: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Mean CIE Lab of a 4x4 grid, uint8[N, 48], of sRGB uint8[N, 8, 8, 3].
 
     L is scaled by 255/100, a and b are shifted by 128.
     """
-    xyz = _LINEAR[pixels] @ _XYZ.T
+    xyz = _LINEAR[colours] @ _XYZ.T
     cube = np.where(xyz > (6 / 29) ** 3, np.cbrt(xyz), xyz * (29 / 6) ** 2 / 3 + 4 / 29)
     x, y, z = cube[..., 0], cube[..., 1], cube[..., 2]
     lab = np.stack(((116 * y - 16) * 2.55, 500 * (x - y) + 128, 200 * (y - z) + 128), axis=-1)
-    cells = lab.reshape(len(pixels), 4, 8, 4, 8, 3).mean(axis=(2, 4))
+    cells = lab.reshape(len(colours), 4, 2, 4, 2, 3).mean(axis=(2, 4))
     signature: NDArray[np.uint8] = np.clip(np.rint(cells), 0, 255).astype(np.uint8)
-    return signature.reshape(len(pixels), COLOUR_BYTES)
+    return signature.reshape(len(colours), COLOUR_BYTES)

@@ -4,22 +4,20 @@ In come bytes from the network, hostile ones included; out goes a ``DecodedImage
 ``ImageFailure``. No input raises. Only the first frame of an animation is decoded.
 """
 
+import re
 import struct
 import warnings
 import zlib
 from dataclasses import dataclass
 from io import BytesIO
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
+from cleaning.hashes import Mode
 from cleaning.image_signs import looks_truncated, what_it_is_instead
 from runtime.imagetypes import sniff
-
-Mode = Literal["exact", "reduced"]
-"""*exact* decodes every pixel; *reduced* lets the JPEG decoder scale by 1/2, 1/4 or 1/8."""
 
 REDUCED_SIDE = 64
 """The shorter side that a reduced picture keeps at least."""
@@ -92,6 +90,10 @@ _TRANSPOSITIONS = {
 _SIDEWAYS = frozenset({5, 6, 7, 8})
 _EXIF_ORIENTATION = 0x0112
 
+# Where an object lies in memory ("cannot identify image file <_io.BytesIO object at 0x7f…>") is
+# another thing in every process, and the words are recorded.
+_ADDRESS = re.compile(r" at 0x[0-9a-f]+")
+
 
 def decode(
     data: bytes, limits: ImageLimits | None = None, mode: Mode = "exact"
@@ -112,7 +114,8 @@ def decode(
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         return ImageFailure("image_too_many_pixels_v1", str(error))
     except DECODER_ERRORS as error:
-        reason = f"{kind}: {type(error).__name__}: {error}"[:300]
+        words = _ADDRESS.sub("", str(error))
+        reason = f"{kind}: {type(error).__name__}: {words}"[:300]
         if "truncated" in reason.lower() or looks_truncated(data, kind):
             return ImageFailure("image_truncated_v1", reason)
         return ImageFailure("image_undecodable_v1", reason)
