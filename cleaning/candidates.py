@@ -1,6 +1,6 @@
 """The records that deduplication compares, as arrays: published ones first, then a run's parts.
 
-About 190 bytes a record and no strings: a record is its row number, and since parts and their rows
+About 180 bytes a record and no strings: a record is its row number, and since parts and their rows
 are in record order, the smaller row number is the smaller record_id.
 """
 
@@ -8,80 +8,118 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from cleaning.fingerprints import COLOUR_BYTES
+from cleaning.hashes import COLOUR_BYTES
 from cleaning.neighbours import Fingerprints
+from cleaning.published import PublishedIndex
 from cleaning.sketch import SKETCH_BYTES
+from runtime.errors import PartError
+from runtime.optouts import OPTED_OUT_RULE
+from runtime.parts import PartFolder
+from runtime.tables import FINGERPRINT
 from runtime.workspace import Run
 
 SHA_BYTES = 16  # of 32: a collision among 10^9 files has a chance of 10^-21
-BATCH_ROWS = 64 * 1024
-OPTED_OUT = "opted_out_v1"  # the rule of the clean stage
+NO_SITE = -1
 Columns = dict[str, NDArray[Any]]
 PRINT_COLUMNS = ("sha256", "phash", "phash_trim", "colour", "colour_trim", "sketch")
+_FACTS = (
+    "record_id", "kept", "width", "height", "content_width", "content_height", "removed_segments",
+)  # fmt: skip
 
 
-@dataclass(frozen=True)
+@dataclass
 class Candidates:
     """N records: `published` of a release, then those of `parts` that clean kept.
 
-    `sha` uint64[N, 2] holds the first 16 bytes of the SHA-256; `mapped` tells those that may be
-    published from those held for review; `pixels` and `removed` (promotional segments taken out
-    of the title) rank representatives; `part` and `row` say where a record lies (-1: published).
+    `sha` uint64[N, 2] holds the first 16 bytes of the SHA-256; `site` numbers the shop (-1:
+    published, of a shop that this run did not crawl); `mapped` tells those that may be published
+    from those held for review, and from published ones that leave with the next release;
+    `content` (size inside the uniform border, in steps of 5 %), `border` (its share, in
+    twentieths), `pixels`, `removed` (promotional segments taken out of the title) and `first_run`
+    (by which run it was first seen, in their order) rank representatives; `part` and `row` say
+    where a record lies (-1: published).
     """
 
     published: int
     parts: tuple[str, ...]
-    prints: Fingerprints
     sha: NDArray[np.uint64]
+    phash: NDArray[np.uint64]
+    phash_trim: NDArray[np.uint64]
+    colour: NDArray[np.uint8]
+    colour_trim: NDArray[np.uint8]
+    sketch: NDArray[np.uint8]
+    site: NDArray[np.int16]
     mapped: NDArray[np.bool_]
-    pixels: NDArray[np.int64]
-    removed: NDArray[np.int32]
+    content: NDArray[np.int16]
+    border: NDArray[np.int8]
+    pixels: NDArray[np.int32]
+    removed: NDArray[np.int16]
+    first_run: NDArray[np.int16]
     part: NDArray[np.int32]
     row: NDArray[np.int32]
 
     def __len__(self) -> int:
         return len(self.mapped)
 
-    def take(self, rows: NDArray[np.int64]) -> Fingerprints:
-        """The fingerprints of some rows, in that order."""
-        prints = self.prints
-        return Fingerprints(
-            prints.phash[rows],
-            prints.phash_trim[rows],
-            prints.colour[rows],
-            prints.colour_trim[rows],
-            prints.sketch[rows],
-        )
+    def give(self, name: str) -> NDArray[Any]:
+        """A column, which leaves the table: its bytes are free as soon as the caller's are."""
+        values: NDArray[Any] = getattr(self, name)
+        setattr(self, name, np.empty((0, *values.shape[1:]), values.dtype))
+        return values
+
+    def hand_over(self, rows: NDArray[np.int32]) -> Fingerprints:
+        """The fingerprints of some rows, in that order; colours and sketches leave this table.
+
+        They are most of its bytes, and nothing else needs them once neighbours are searched.
+        """
+        gone = {name: self.give(name)[rows] for name in ("colour", "colour_trim", "sketch")}
+        return Fingerprints(self.phash[rows], self.phash_trim[rows], **gone)
 
 
-def load_candidates(run: Run, parts: Sequence[str], index: Path | None) -> Candidates:
+def load_candidates(
+    run: Run, parts: Sequence[str], index: PublishedIndex | None, version: str,
+    run_starts: Sequence[int],
+) -> Candidates:  # fmt: skip
     """Every kept record of the run that the release with that fingerprint index does not hold.
 
-    A published record that opts out in this run leads no more: it leaves with the next release.
+    `run_starts` are the instants, in microseconds since 1970 and in order, at which the runs up to
+    this one began. A published record that opts out in this run leads no more: it leaves with the
+    next release. Raises PartError for a part with fingerprints of another version.
     """
-    old = 0 if index is None else pq.read_metadata(index).num_rows
-    seals = (run.cleaned.seal(name) for name in parts)
-    columns = _empty_columns(old + sum(seal.rows for seal in seals if seal is not None))
+    old = 0 if index is None else len(index)
+    seals = {name: seal for name in parts if (seal := run.cleaned.seal(name)) is not None}
+    columns = _empty_columns(old + sum(seal.rows for seal in seals.values()))
+    shops = shop_numbers(parts)
     end = 0
     if index is not None:
-        opted_out = _opted_out(run, parts)
-        with pq.ParquetFile(index) as file:
-            for batch in file.iter_batches(BATCH_ROWS, columns=["record_id", *PRINT_COLUMNS]):
-                end = _fill(columns, end, _published_columns(batch, opted_out, end))
+        for batch in index.batches(["record_id", *PRINT_COLUMNS]):
+            end = _fill(columns, end, _published_columns(batch, shops))
+    starts = np.asarray(run_starts, np.int64)
     for number, name in enumerate(parts):
-        end = _fill(columns, end, _part_columns(run, name, number, index))
-    filled = {name: column[:end] for name, column in columns.items()}
-    prints = Fingerprints(*(filled.pop(name) for name in PRINT_COLUMNS[1:]))
-    return Candidates(old, tuple(parts), prints, **filled)
+        _require_version(run.cleaned, name, version)
+        table = run.cleaned.read(name, [*_FACTS, *PRINT_COLUMNS])
+        known = np.full(table.num_rows, -1, np.int64)
+        if index is not None:
+            known = index.rows_of(table["record_id"].combine_chunks())
+            if f"rule.{OPTED_OUT_RULE}" in seals[name].counts:
+                columns["mapped"][known[_opted_out(run, name, table["record_id"], known)]] = False
+        rows = np.flatnonzero(table["kept"].to_numpy() & (known < 0))
+        shop = shops[name.rpartition("-")[0]]
+        end = _fill(columns, end, _part_columns(run, name, table, rows, starts, number, shop))
+    return Candidates(old, tuple(parts), **{name: column[:end] for name, column in columns.items()})
+
+
+def shop_numbers(parts: Sequence[str]) -> dict[str, int]:
+    """A number for each shop, after which its parts are named."""
+    shops = dict.fromkeys(name.rpartition("-")[0] for name in parts)
+    return {shop: number for number, shop in enumerate(shops)}
 
 
 def _fill(columns: Columns, start: int, rows: Columns) -> int:
@@ -91,46 +129,22 @@ def _fill(columns: Columns, start: int, rows: Columns) -> int:
     return end
 
 
-def _opted_out(run: Run, parts: Sequence[str]) -> pa.Array:
-    """Records whose pages or pictures forbid their use in this run."""
-    decisions = run.decisions("clean")
-    found = []
-    for name in parts:
-        if decisions.seal(name) is not None:
-            rows = decisions.read(name, ["record_id", "rule"])
-            found.append(rows.filter(pc.equal(rows["rule"], OPTED_OUT))["record_id"])
-    chunks = [chunk for column in found for chunk in column.chunks]
-    return pa.chunked_array(chunks, pa.string()).combine_chunks()
+def _require_version(folder: PartFolder, name: str, version: str) -> None:
+    found = folder.metadata(name).get(FINGERPRINT, version)
+    if found != version:
+        raise PartError(
+            folder.path(name), f"expected fingerprints {version}, got {found}; run `mep3m clean`"
+        )
 
 
-def published_ids(index: Path, low: str, high: str) -> pa.Array:
-    """Published record_ids between two, by the index's row-group statistics."""
-    within = (pc.field("record_id") >= low) & (pc.field("record_id") <= high)
-    found = pq.read_table(index, columns=["record_id"], filters=within)
-    return found["record_id"].combine_chunks()
-
-
-def names_of(
-    candidates: Candidates, run: Run, index: Path | None, rows: Sequence[int]
-) -> Iterator[tuple[int, str]]:
-    """(row, record_id) of some candidates, which ascend."""
-    wanted = np.asarray(rows, dtype=np.int64)
-    old = wanted[wanted < candidates.published]
-    if len(old) and index is not None:
-        start = 0
-        with pq.ParquetFile(index) as file:
-            for batch in file.iter_batches(BATCH_ROWS, columns=["record_id"]):
-                here = old[(old >= start) & (old < start + batch.num_rows)]
-                ids = batch["record_id"].take(pa.array(here - start)).to_pylist()
-                yield from zip(here.tolist(), ids, strict=True)
-                start += batch.num_rows
-    new = wanted[wanted >= candidates.published]
-    for part in np.unique(candidates.part[new]):
-        of_part = new[candidates.part[new] == part]
-        places = candidates.row[of_part].tolist()
-        for first, table in run.cleaned.take(candidates.parts[part], places, ["record_id"]):
-            for offset, record_id in enumerate(table["record_id"].to_pylist()):
-                yield int(of_part[first + offset]), record_id
+def _opted_out(
+    run: Run, name: str, record_ids: pa.ChunkedArray, known: NDArray[np.int64]
+) -> NDArray[np.bool_]:
+    """Which rows are published and now forbid their use."""
+    rows = run.decisions("clean").read(name, ["record_id", "rule"])
+    leaving = rows.filter(pc.equal(rows["rule"], OPTED_OUT_RULE))["record_id"].combine_chunks()
+    mask: NDArray[np.bool_] = pc.is_in(record_ids, value_set=leaving).to_numpy() & (known >= 0)
+    return mask
 
 
 def _empty_columns(rows: int) -> Columns:
@@ -141,69 +155,139 @@ def _empty_columns(rows: int) -> Columns:
         "colour": np.empty((rows, COLOUR_BYTES), np.uint8),
         "colour_trim": np.empty((rows, COLOUR_BYTES), np.uint8),
         "sketch": np.empty((rows, SKETCH_BYTES), np.uint8),
+        "site": np.empty(rows, np.int16),
         "mapped": np.empty(rows, np.bool_),
-        "pixels": np.empty(rows, np.int64),
-        "removed": np.empty(rows, np.int32),
+        "content": np.empty(rows, np.int16),
+        "border": np.empty(rows, np.int8),
+        "pixels": np.empty(rows, np.int32),
+        "removed": np.empty(rows, np.int16),
+        "first_run": np.empty(rows, np.int16),
         "part": np.empty(rows, np.int32),
         "row": np.empty(rows, np.int32),
     }
 
 
 def _print_columns(table: pa.Table | pa.RecordBatch) -> Columns:
-    hexes = table["sha256"].to_pylist()
-    sha = bytes.fromhex("".join(text[: 2 * SHA_BYTES] for text in hexes))
     return {
-        "sha": np.frombuffer(sha, np.uint64).reshape(-1, 2),
+        "sha": _sha_words(_whole(table["sha256"])),
         "phash": np.asarray(table["phash"]),
         "phash_trim": np.asarray(table["phash_trim"]),
-        "colour": _fixed(table["colour"], COLOUR_BYTES),
-        "colour_trim": _fixed(table["colour_trim"], COLOUR_BYTES),
-        "sketch": _fixed(table["sketch"], SKETCH_BYTES),
+        "colour": fixed_width(_whole(table["colour"]), COLOUR_BYTES),
+        "colour_trim": fixed_width(_whole(table["colour_trim"]), COLOUR_BYTES),
+        "sketch": fixed_width(_whole(table["sketch"]), SKETCH_BYTES),
     }
 
 
-def _fixed(column: pa.ChunkedArray | pa.Array, width: int) -> NDArray[np.uint8]:
+def _whole(column: pa.ChunkedArray | pa.Array) -> pa.Array:
+    return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+
+
+def fixed_width(array: pa.Array, width: int) -> NDArray[np.uint8]:
     """A column of fixed-width bytes without nulls as uint8[N, width], from its own buffer."""
-    array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-    start = array.offset * width
     data = array.buffers()[1]
     if data is None:
         return np.empty((0, width), np.uint8)
-    flat = np.frombuffer(data, np.uint8)[start : start + len(array) * width]
+    flat = np.frombuffer(data, np.uint8)[array.offset * width : (array.offset + len(array)) * width]
     return flat.reshape(-1, width)
 
 
-def _published_columns(batch: pa.RecordBatch, opted_out: pa.Array, start: int) -> Columns:
+_HEX = np.full(256, 255, np.uint8)
+_HEX[np.frombuffer(b"0123456789abcdef", np.uint8)] = np.arange(16, dtype=np.uint8)
+
+
+def _sha_words(array: pa.Array) -> NDArray[np.uint64]:
+    """The first 16 bytes of hex digests, uint64[N, 2], without a Python object for each.
+
+    Raises ValueError for what is no SHA-256 in lower-case hex.
+    """
+    rows, width = len(array), 64
+    _, offsets, data = array.buffers()
+    if not rows or data is None:
+        return np.empty((0, 2), np.uint64)
+    bounds = np.frombuffer(offsets, np.int32)[array.offset : array.offset + rows + 1]
+    if (np.diff(bounds) != width).any():
+        raise ValueError(f"expected digests of {width} characters, got another length")
+    flat = np.frombuffer(data, np.uint8)[bounds[0] : bounds[-1]].reshape(rows, width)
+    digits = _HEX[flat[:, : 2 * SHA_BYTES]]
+    if (digits == 255).any():
+        raise ValueError("expected digests in lower-case hexadecimal, got other characters")
+    words = digits[:, 0::2] << np.uint8(4) | digits[:, 1::2]
+    return np.ascontiguousarray(words).view(np.uint64)
+
+
+def _published_columns(batch: pa.RecordBatch, shops: dict[str, int]) -> Columns:
     rows = batch.num_rows
-    leaving = pc.is_in(batch["record_id"], value_set=opted_out).to_numpy(zero_copy_only=False)
     return {
         **_print_columns(batch),
-        "mapped": ~leaving,
-        "pixels": np.zeros(rows, np.int64),
-        "removed": np.zeros(rows, np.int32),
+        "site": _sites(batch["record_id"], shops),
+        "mapped": np.ones(rows, np.bool_),
+        "content": np.zeros(rows, np.int16),
+        "border": np.zeros(rows, np.int8),
+        "pixels": np.zeros(rows, np.int32),
+        "removed": np.zeros(rows, np.int16),
+        "first_run": np.zeros(rows, np.int16),
         "part": np.full(rows, -1, np.int32),
-        "row": np.arange(start, start + rows, dtype=np.int32),
+        "row": np.full(rows, -1, np.int32),
     }
 
 
-def _part_columns(run: Run, name: str, number: int, index: Path | None) -> Columns:
-    facts = ["record_id", "kept", "width", "height", "removed_segments"]
-    table = run.cleaned.read(name, [*facts, *PRINT_COLUMNS])
-    labels = run.labels.read(name, ["mapped"])["mapped"].to_numpy()
-    kept = np.flatnonzero(table["kept"].to_numpy())
-    table = table.take(pa.array(kept))
-    new = np.ones(len(kept), np.bool_)
-    if index is not None and len(kept):
-        ids = table["record_id"]
-        known = published_ids(index, ids[0].as_py(), ids[-1].as_py())
-        new = ~pc.is_in(ids, value_set=known).to_numpy()
-        table = table.take(pa.array(np.flatnonzero(new)))
-    size = table["width"].to_numpy().astype(np.int64) * table["height"].to_numpy()
+def _sites(ids: pa.Array, shops: dict[str, int]) -> NDArray[np.int16]:
+    """The shop of each of some ascending ids `<shop>:…`, NO_SITE for other shops."""
+    found = np.full(len(ids), NO_SITE, np.int16)
+    low, high = (ids[0].as_py(), ids[-1].as_py()) if len(ids) else ("", "")
+    for shop, number in shops.items():
+        if f"{shop}:" <= high and low < f"{shop};":  # ";" is the character behind ":"
+            found[pc.starts_with(ids, f"{shop}:").to_numpy(zero_copy_only=False)] = number
+    return found
+
+
+def _part_columns(
+    run: Run,
+    name: str,
+    table: pa.Table,
+    rows: NDArray[np.int64],
+    run_starts: NDArray[np.int64],
+    number: int,
+    shop: int,
+) -> Columns:
+    places = pa.array(rows)
+    kept_before = np.cumsum(table["kept"].to_numpy())[rows] - 1  # labels has the kept rows alone
+    mapped = run.labels.read(name, ["mapped"])["mapped"].to_numpy()
+    seen = run.listings.read(name, ["first_seen"])["first_seen"].cast(pa.int64()).to_numpy()
+    if len(seen) != table.num_rows:
+        raise PartError(run.cleaned.path(name), f"expected {len(seen)} rows as its listings part")
+    table = table.take(places)
+    area = _area(table["width"], table["height"])
+    content = _area(table["content_width"], table["content_height"])
+    content = np.where(content > 0, np.minimum(content, area), area)
+    removed = pc.list_value_length(table["removed_segments"]).to_numpy()
     return {
         **_print_columns(table),
-        "mapped": labels[new].astype(np.bool_),
-        "pixels": size.astype(np.int64),
-        "removed": pc.list_value_length(table["removed_segments"]).to_numpy().astype(np.int32),
-        "part": np.full(table.num_rows, number, np.int32),
-        "row": kept[new].astype(np.int32),
+        "site": np.full(len(rows), shop, np.int16),
+        "mapped": mapped[kept_before].astype(np.bool_),
+        "content": np.searchsorted(_STEPS, content, side="right"),
+        "border": 20 * (area - content) // np.maximum(area, 1),
+        "pixels": area,
+        "removed": np.minimum(removed, np.iinfo(np.int16).max),
+        "first_run": np.searchsorted(run_starts, seen[rows], side="right"),
+        "part": np.full(len(rows), number, np.int32),
+        "row": rows.astype(np.int32),
     }
+
+
+def _steps() -> Iterator[int]:
+    """Areas that grow by 5 %: lossy files of one picture differ by 1 % in what is their border."""
+    area = 1
+    while area < np.iinfo(np.int32).max:
+        yield area
+        area += max(1, area // 20)
+
+
+_STEPS = np.fromiter(_steps(), np.int64)
+
+
+def _area(width: pa.ChunkedArray, height: pa.ChunkedArray) -> NDArray[np.int64]:
+    """Pixels; 0 where a side is not known."""
+    sides = (pc.fill_null(side, 0).to_numpy().astype(np.int64) for side in (width, height))
+    area: NDArray[np.int64] = next(sides) * next(sides)
+    return np.minimum(area, np.iinfo(np.int32).max)

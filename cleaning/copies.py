@@ -1,13 +1,14 @@
 """Which candidates are copies of which, and which pictures are placeholders.
 
-Equal bytes first, then greedy leaders within the radius. The representative is the record that is
-published already, then the larger picture, then the cleaner title, then the smaller record_id.
-Held records take no part: they may not shadow a record that can be published.
+Equal bytes first, then equal fingerprints, then the nearest leader within the radius on either
+fingerprint; colours agree, and beyond the title-free radius titles too. The representative is the
+record that is published already, then a mapped one before one held for review, then the larger
+picture (inside its border, then the one with less border), the cleaner title, the one that an
+earlier run saw first, the smaller record_id.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,75 +16,116 @@ from numpy.typing import NDArray
 
 from cleaning.candidates import Candidates
 from cleaning.groups import connected_groups
-from cleaning.neighbours import NeighbourThresholds, assign_leaders
-from cleaning.placeholders import PlaceholderThresholds, is_placeholder
+from cleaning.neighbours import NO_FINGERPRINT, NeighbourThresholds, assign_leaders
+from cleaning.placeholders import PlaceholderThresholds, shared_by
+from cleaning.sketch import SKETCH_BYTES
 
 UNIQUE, SAME_BYTES, SAME_FINGERPRINT, NEAR_FINGERPRINT, PLACEHOLDER, BRIDGES, HELD = range(7)
-Titles = Callable[[Sequence[int]], Sequence[str]]
+COPIES = (SAME_BYTES, SAME_FINGERPRINT, NEAR_FINGERPRINT)
 
 
 @dataclass(frozen=True)
 class Verdicts:
-    """Per candidate: `code` (UNIQUE to HELD), `peer` (its representative's row, else its own),
-    `distance` to it in bits, and `group`, the smallest row of its leak group (survivors only)."""
+    """What is said of each candidate, row by row.
+
+    `code` is UNIQUE to HELD; HELD is also said of published records that leave. `peer` is the row
+    of a copy's representative, else its own. `distance` to it in bits, `via` which fingerprint (0
+    whole, 1 trimmed, 255 none: by bytes alone), `agreement` of titles (of 32; 255: another file of
+    the same bytes was compared) and `colour_difference` (of 255) are those of copies. `shared`
+    counts the records that show a placeholder. `group` is the smallest row of its leak group, of
+    unique ones.
+    """
 
     code: NDArray[np.uint8]
-    peer: NDArray[np.int64]
+    peer: NDArray[np.int32]
     distance: NDArray[np.uint8]
+    via: NDArray[np.uint8]
+    agreement: NDArray[np.uint8]
+    colour_difference: NDArray[np.uint8]
+    shared: NDArray[np.int32]
     group: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class PublishedGroups:
+    """For each published row, the smallest row of its leak group, and its split as a number."""
+
+    group: NDArray[np.int64]
+    split: NDArray[np.int8]
 
 
 def judge_copies(
     candidates: Candidates,
-    sites: NDArray[np.int32],
     thresholds: NeighbourThresholds,
     placeholders: PlaceholderThresholds,
-    titles: Titles,
-    published_splits: NDArray[np.int8],
+    published: PublishedGroups,
     leak_radius: int,
 ) -> Verdicts:
-    """The verdict on every candidate.
+    """The verdict on every candidate; most columns of `candidates` are used up.
 
-    `sites` int32[N] numbers each record's shop (-1: published); `titles` gives the titles of some
-    rows; `published_splits` the number of
-    each published row's split. Near pairs within `leak_radius` bits have to share a split.
+    Near pairs within `leak_radius` bits have to share a split.
+
+    A held record can be a copy, and can represent held copies of its own, so that one answer of a
+    reviewer settles all of them; it follows every mapped record, so it never shadows one.
     """
-    rows = len(candidates)
+    rows, old = len(candidates), candidates.published
     code = np.full(rows, UNIQUE, np.uint8)
-    code[~candidates.mapped] = HELD
-    code[_placeholders(candidates, sites, placeholders, titles) & candidates.mapped] = PLACEHOLDER
-    peer, distance = np.arange(rows, dtype=np.int64), np.zeros(rows, np.uint8)
-    order = ranked(candidates, np.flatnonzero(code == UNIQUE))
-    first = _first_of_bytes(candidates.sha, order)
+    shared = shared_by(candidates, placeholders, thresholds)
+    code[shared > 0] = PLACEHOLDER
+    code[:old][~candidates.mapped[:old]] = HELD
+    itself = np.arange(rows, dtype=np.int32)
+    peer = itself.copy()
+    distance = np.zeros(rows, np.uint8)
+    via = np.full(rows, NO_FINGERPRINT, np.uint8)
+    agreement = np.full(rows, SKETCH_BYTES, np.uint8)
+    difference = np.zeros(rows, np.uint8)
+
+    order = ranked(candidates, np.flatnonzero(code == UNIQUE).astype(np.int32))
+    for name in ("content", "border", "pixels", "removed", "first_run", "site"):
+        candidates.give(name)
+    first = _first_of_bytes(candidates.give("sha"), order)
     heads = order[first[order] == order]
-    leaders = assign_leaders(candidates.take(heads), heads < candidates.published, thresholds)
-    # A record with the bytes of a head has its fingerprints too, and so its leader.
+    del order
+    leaders = assign_leaders(candidates.hand_over(heads), heads < old, thresholds)
     peer[heads] = heads[leaders.leader]
-    distance[heads] = leaders.distance
-    peer[order], distance[order] = peer[first[order]], distance[first[order]]
-    members = order[peer[order] != order]
-    same = (candidates.sha[peer[members]] == candidates.sha[members]).all(axis=1)
+    distance[heads], via[heads] = leaders.distance, leaders.via
+    agreement[heads], difference[heads] = leaders.agreement, leaders.colour_difference
+    del leaders
+    # A record with the bytes of a head has its fingerprints too, and so its leader.
+    others = np.flatnonzero(first != itself)
+    their = first[others]
+    peer[others], distance[others], via[others] = peer[their], distance[their], via[their]
+    agreement[others], difference[others] = NO_FINGERPRINT, difference[their]
+    members = np.flatnonzero(peer != itself)
     near = np.where(distance[members] == 0, SAME_FINGERPRINT, NEAR_FINGERPRINT)
-    code[members] = np.where(same, SAME_BYTES, near)
+    code[members] = np.where(first[members] == peer[members], SAME_BYTES, near)
     # A release never loses a record to a copy: what is published leads in any case.
-    stays = candidates.mapped[: candidates.published]
-    code[: candidates.published] = np.where(stays, UNIQUE, HELD)
-    group = _leak_groups(candidates, code, leak_radius, published_splits)
-    return Verdicts(code, peer, distance, group)
+    code[:old][candidates.mapped[:old]] = UNIQUE
+    code[(code == UNIQUE) & ~candidates.mapped] = HELD
+    group = _leak_groups(candidates, code, leak_radius, published)
+    return Verdicts(code, peer, distance, via, agreement, difference, shared, group)
 
 
-def ranked(candidates: Candidates, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Rows by their claim to represent others: published, larger, cleaner title, smaller id."""
-    new = rows >= candidates.published
-    keys = (rows, candidates.removed[rows], -candidates.pixels[rows], new)
+def ranked(candidates: Candidates, rows: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Rows by their claim to represent others, the strongest first."""
+    keys = (
+        rows,
+        candidates.first_run[rows],
+        candidates.removed[rows],
+        -candidates.pixels[rows],
+        candidates.border[rows],
+        -candidates.content[rows],
+        ~candidates.mapped[rows],
+        rows >= candidates.published,
+    )
     return rows[np.lexsort(keys)]
 
 
-def _first_of_bytes(sha: NDArray[np.uint64], order: NDArray[np.int64]) -> NDArray[np.int64]:
+def _first_of_bytes(sha: NDArray[np.uint64], order: NDArray[np.int32]) -> NDArray[np.int32]:
     """For each row of `order` the first row in it with the same bytes; itself for all others."""
-    first = np.arange(len(sha), dtype=np.int64)
-    place = np.empty(len(sha), np.int64)
-    place[order] = np.arange(len(order))
+    first = np.arange(len(sha), dtype=np.int32)
+    place = np.empty(len(sha), np.int32)
+    place[order] = np.arange(len(order), dtype=np.int32)
     by_bytes = order[np.lexsort((place[order], sha[order, 1], sha[order, 0]))]
     if len(by_bytes):
         starts = np.ones(len(by_bytes), np.bool_)
@@ -92,51 +134,25 @@ def _first_of_bytes(sha: NDArray[np.uint64], order: NDArray[np.int64]) -> NDArra
     return first
 
 
-def _placeholders(
-    candidates: Candidates,
-    sites: NDArray[np.int32],
-    thresholds: PlaceholderThresholds,
-    titles: Titles,
-) -> NDArray[np.bool_]:
-    """Which records show a picture that stands in for missing ones on their site.
-
-    A site's placeholder is often re-encoded, so equal hashes count like equal bytes.
-    """
-    found = np.zeros(len(candidates), np.bool_)
-    rows = np.arange(candidates.published, len(candidates))
-    for key in (candidates.prints.phash, candidates.sha[:, 0]):
-        ordered = rows[np.lexsort((rows, key[rows], sites[rows]))]
-        changes = (key[ordered[1:]] != key[ordered[:-1]]) | (
-            sites[ordered[1:]] != sites[ordered[:-1]]
-        )
-        bounds = np.concatenate([[0], np.flatnonzero(changes) + 1, [len(ordered)]])
-        for group in np.flatnonzero(np.diff(bounds) >= thresholds.min_records):
-            members = ordered[bounds[group] : bounds[group + 1]]
-            if found[members].all():
-                continue
-            # A bounded sample, spread evenly: the titles of a huge group are never all read.
-            sample = members[:: max(1, len(members) // (2 * thresholds.sample))]
-            if is_placeholder(titles(sample.tolist()), thresholds):
-                found[members] = True
-    return found
-
-
 def _leak_groups(
-    candidates: Candidates, code: NDArray[np.uint8], radius: int, splits: NDArray[np.int8]
+    candidates: Candidates, code: NDArray[np.uint8], radius: int, published: PublishedGroups
 ) -> NDArray[np.int64]:
     """The smallest row of each survivor's near-duplicate component, colour ignored.
 
     Published rows come first, so a component with one is named by it. A newcomer that would join
     two splits is refused: its code becomes BRIDGES.
     """
-    survivors = np.flatnonzero(code == UNIQUE)
-    prints = candidates.prints
-    component = connected_groups(prints.phash[survivors], prints.phash_trim[survivors], radius)
+    old = candidates.published
+    # What leaves keeps its place in its group: the others of that group are still published.
+    rows = np.concatenate([np.arange(old), old + np.flatnonzero(code[old:] == UNIQUE)])
+    component = connected_groups(
+        candidates.phash[rows], candidates.phash_trim[rows], radius, known=published.group
+    )
     group = np.arange(len(candidates), dtype=np.int64)
-    group[survivors] = survivors[component]
-    pairs = np.unique(np.column_stack([group[: candidates.published], splits]), axis=0)
+    group[rows] = rows[component]
+    pairs = np.unique(np.column_stack([group[:old], published.split]), axis=0)
     names, counts = np.unique(pairs[:, 0], return_counts=True)
     bridged = names[counts > 1]
-    newcomers = survivors[survivors >= candidates.published]
+    newcomers = rows[old:]
     code[newcomers[np.isin(group[newcomers], bridged)]] = BRIDGES
     return group

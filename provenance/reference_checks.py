@@ -19,9 +19,10 @@ import pyarrow as pa
 from provenance.failure import Failure
 from provenance.ledger import FATES
 from provenance.records import KEY, Records, find_keys, record_keys
-from release.lineage import FINGERPRINTS_FILE, LINEAGE_FILE, stream_table
+from release.lineage import FINGERPRINTS_FILE, LINEAGE_FILE, schema_metadata, stream_table
 from release.manifest import FileEntry, Manifest, RuleCount
 from release.splits import SPLIT_CODE
+from runtime.tables import FINGERPRINT
 
 _LINEAGE = LINEAGE_FILE.as_posix()
 _FINGERPRINTS = FINGERPRINTS_FILE.as_posix()
@@ -115,11 +116,20 @@ def _split_groups(
         yield Failure(_LINEAGE, rows[1], f"its leak group has another split in row {rows[0]}")
 
 
-def check_fingerprints(folder: Path) -> Iterator[Failure]:
-    """Fingerprints stand beside lineage: the same records, groups and splits, row by row."""
+def check_fingerprints(
+    folder: Path, records: Records, version: str | None = None
+) -> Iterator[Failure]:
+    """Fingerprints stand beside lineage: the same records, groups and splits, row by row.
+
+    All are of one version, that of the manifest, and the hashes are those of the shards.
+    """
     first = 0
+    told = schema_metadata(folder / _FINGERPRINTS).get(FINGERPRINT)
+    if told != version:
+        yield Failure(_FINGERPRINTS, None, f"expected fingerprints {version}, got {told}")
     pairs = zip_longest(
-        stream_table(folder / _LINEAGE, _SHARED), stream_table(folder / _FINGERPRINTS, _SHARED)
+        stream_table(folder / _LINEAGE, _SHARED),
+        stream_table(folder / _FINGERPRINTS, [*_SHARED, "phash"]),
     )
     for lineage, fingerprints in pairs:
         if lineage is None or fingerprints is None or lineage.num_rows != fingerprints.num_rows:
@@ -130,7 +140,23 @@ def check_fingerprints(folder: Path) -> Iterator[Failure]:
         for row, (left, right) in enumerate(zip(expected, actual, strict=True), start=first):
             if left != right:
                 yield Failure(_FINGERPRINTS, row, f"expected {left} as in lineage, got {right}")
+        yield from _hash_faults(records, fingerprints, first)
         first += lineage.num_rows
+
+
+def _hash_faults(records: Records, batch: pa.RecordBatch, first: int) -> Iterator[Failure]:
+    ids = batch["record_id"].to_pylist()
+    places = records.find(record_keys(ids))
+    held = np.flatnonzero(places >= 0)  # what no shard holds is told of lineage
+    hashes = batch["phash"].to_numpy()[held]
+    shards = records.rows["phash"][places[held]]
+    for number in np.flatnonzero(hashes != shards):
+        row = int(held[number])
+        yield Failure(
+            _FINGERPRINTS, first + row,
+            f"record {ids[row]}: expected phash {shards[number]} as in its shard, "
+            f"got {hashes[number]}",
+        )  # fmt: skip
 
 
 @dataclass

@@ -17,12 +17,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
+from cleaning.hashes import VERSIONS, Mode
 from cleaning.images import DecodedImage, decode
 from provenance.failure import Failure
 from provenance.records import RecordsBuilder
 from release.manifest import FileEntry, ShardFacts
 from release.schema import COLUMNS, RELEASE_SCHEMA
 from release.shards import ShardSummary
+from runtime.parts import text_metadata
+from runtime.tables import FINGERPRINT
 from taxonomy.tree import Label, Tree
 
 MAX_HASH_DIFFERENCE = 2  # bits: another platform's JPEG decoder may differ by one grey level
@@ -34,9 +37,20 @@ _REQUIRED = tuple(column.name for column in COLUMNS if column.required)
 
 
 def check_shard(
-    folder: Path, entry: FileEntry, facts: ShardFacts, tree: Tree, records: RecordsBuilder
+    folder: Path,
+    entry: FileEntry,
+    facts: ShardFacts,
+    tree: Tree,
+    records: RecordsBuilder,
+    fingerprint: str | None = None,
 ) -> Iterator[Failure]:
-    """Faults inside one shard; its rows are added to `records` as far as they can be read."""
+    """Faults inside one shard; its rows are added to `records` as far as they can be read.
+
+    `fingerprint` is the version of the release's hashes; those made before there were versions
+    are exact, and those of a version that is not known here are taken as they are.
+    """
+    modes: dict[str | None, Mode] = {name: mode for mode, name in VERSIONS.items()}
+    mode = {None: "exact", **modes}.get(fingerprint)
     file = PurePosixPath(entry.path)
     if file.name.split("-", 1)[0] != facts.split:
         yield Failure(entry.path, None, f"expected a name that starts with {facts.split!r}")
@@ -44,14 +58,15 @@ def check_shard(
     summary = ShardSummary()
     try:
         with pq.ParquetFile(folder / entry.path, page_checksum_verification=True) as parquet:
-            wrong = list(_schema_faults(entry.path, parquet.schema_arrow))
+            wrong = list(_schema_faults(entry.path, parquet.schema_arrow, fingerprint))
             if wrong:
                 yield from wrong
                 return
             for group in range(parquet.num_row_groups):
                 rows = parquet.read_row_group(group)
                 yield from _row_faults(entry.path, rows, summary.rows, tree)
-                yield from _hash_faults(entry.path, rows, summary.rows)
+                if mode is not None:
+                    yield from _hash_faults(entry.path, rows, summary.rows, mode)
                 records.add(rows, facts.split, summary.rows)
                 summary.add(rows)
     except (OSError, pa.ArrowException) as error:
@@ -67,10 +82,13 @@ def check_shard(
             )
 
 
-def _hash_faults(path: str, rows: pa.Table, first: int) -> Iterator[Failure]:
-    """The stored hash of one picture in each row group, held against imagehash's own."""
+def _hash_faults(path: str, rows: pa.Table, first: int, mode: Mode) -> Iterator[Failure]:
+    """The stored hash of one picture in each row group, held against imagehash's own.
+
+    In the reduced mode imagehash is given the picture as the mode decodes it.
+    """
     row = rows.slice(0, 1).select(["record_id", "image", "phash"]).to_pylist()[0]
-    decoded = decode(row["image"]["bytes"]) if row["image"] else None
+    decoded = decode(row["image"]["bytes"], mode=mode) if row["image"] else None
     if not isinstance(decoded, DecodedImage) or row["phash"] is None:
         return  # told as a wrong digest or a missing value already
     own = int(str(imagehash.phash(Image.fromarray(decoded.pixels))), 16)
@@ -80,7 +98,10 @@ def _hash_faults(path: str, rows: pa.Table, first: int) -> Iterator[Failure]:
         )
 
 
-def _schema_faults(path: str, schema: pa.Schema) -> Iterator[Failure]:
+def _schema_faults(path: str, schema: pa.Schema, fingerprint: str | None) -> Iterator[Failure]:
+    told = text_metadata(schema).get(FINGERPRINT)
+    if told != fingerprint:
+        yield Failure(path, None, f"expected fingerprints {fingerprint}, got {told}")
     if schema.names != RELEASE_SCHEMA.names:
         yield Failure(path, None, f"expected columns {RELEASE_SCHEMA.names}, got {schema.names}")
         return

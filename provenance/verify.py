@@ -75,14 +75,16 @@ def find_failures(
     builder = RecordsBuilder()
     for entry, facts in manifest.shards:
         if (release_folder / entry.path).is_file():
-            failures += check_shard(release_folder, entry, facts, tree, builder)
+            failures += check_shard(
+                release_folder, entry, facts, tree, builder, manifest.fingerprint
+            )
         steps.step()
     records = builder.build(release_folder)
     failures += check_unique(records)
     try:
         found, lineage = check_lineage(release_folder, records)
         failures += found
-        failures += check_fingerprints(release_folder)
+        failures += check_fingerprints(release_folder, records, manifest.fingerprint)
         failures += check_decisions(release_folder, manifest, lineage)
     except WorkspaceError as error:
         failures.append(Failure(MANIFEST, None, f"a file it names cannot be read: {error}"))

@@ -41,12 +41,13 @@ from release.manifest import (
     file_entry,
     write_manifest,
 )
+from release.reversion import Reversion
 from release.schema import RELEASE_SCHEMA, schema_digest
 from release.shards import ShardWork, cut, load_plan, shard_name, write_shard
 from runtime.progress import progress
 from runtime.stages import Context
 from runtime.storage import atomic_path, write_bytes
-from runtime.tables import DECISIONS, FINGERPRINTS, LINEAGE
+from runtime.tables import DECISIONS, FINGERPRINT, FINGERPRINTS, LINEAGE
 from runtime.version import SOFTWARE, VERSION
 from runtime.workspace import Run
 
@@ -67,6 +68,8 @@ class Build:
     parent_sha256: str | None
     account: Ledger
     removals: Removals
+    fingerprint: str | None
+    reversion: Reversion | None
 
 
 @dataclass(frozen=True)
@@ -107,8 +110,10 @@ def _newcomer_shards(build: Build) -> list[FileEntry]:
         name = shard_name(shard_range.split, build.version, numbers[shard_range.split])
         numbers[shard_range.split] += 1
         works.append(
-            ShardWork(shard_range, spills, build.folder, name, settings.row_group_rows)
-        )  # fmt: skip
+            ShardWork(
+                shard_range, spills, build.folder, name, settings.row_group_rows, build.fingerprint
+            )
+        )
     with progress("publish: write shards", len(works), quiet=context.quiet) as tick:
         entries = []
         for entry in context.pool.map(write_shard, works):
@@ -130,7 +135,7 @@ def _gather(build: Build) -> tuple[Path, ...]:
     works = [
         GatherWork(
             run, tuple(parts[start : start + size]),
-            build.scratch / f"spill-{number:05d}.arrow", fingerprints,
+            build.scratch / f"spill-{number:05d}.arrow", fingerprints, build.fingerprint,
         )
         for number, start in enumerate(range(0, len(parts), size))
     ]  # fmt: skip
@@ -148,6 +153,8 @@ def _carried_shards(build: Build, written: list[FileEntry]) -> list[FileEntry]:
         build.context.pool, build.parent, build.parent_manifest, build.folder, build.removals,
         version=build.version, first_numbers=dict(taken),
         row_group_rows=build.context.config.release.row_group_rows,
+        fingerprint=build.fingerprint,
+        reprints=None if build.reversion is None else build.reversion.reprints,
     )  # fmt: skip
 
 
@@ -198,10 +205,12 @@ def collect_decisions(work: _CollectWork) -> FileEntry:
 def _lineage(build: Build) -> list[FileEntry]:
     removed = build.removals.ids
     fingerprints = build.folder / FINGERPRINTS_FILE
+    told = None if build.fingerprint is None else {FINGERPRINT: build.fingerprint}
+    old = _old(build, FINGERPRINTS_FILE)
+    if build.reversion is not None:
+        old = stream_table(build.reversion.index)
     rows = write_sorted(
-        fingerprints,
-        FINGERPRINTS,
-        merge_sorted(_old(build, FINGERPRINTS_FILE), _new_fingerprints(build), removed),
+        fingerprints, FINGERPRINTS, merge_sorted(old, _new_fingerprints(build), removed), told
     )
     lineage = build.folder / LINEAGE_FILE
     new = (_as_lineage(batch, build.version) for batch in _new_fingerprints(build))
@@ -262,6 +271,7 @@ def _manifest(build: Build, files: list[FileEntry], added: int) -> Manifest:
         sites=dict(sorted(terms.items())),
         runs=dict(sorted(runs.items())),
         files=tuple(sorted(files, key=lambda entry: entry.path)),
+        fingerprint=build.fingerprint,
     )
 
 

@@ -39,7 +39,7 @@ def card(manifest: Manifest, languages: Sequence[str]) -> str:
         "## Classes\n\n" + _classes(manifest),
         "## What became of every sighting\n\n" + _fates(manifest),
         "## Rules that decided\n\n" + _rules(manifest),
-        "## Columns\n\n" + _columns(),
+        "## Columns\n\n" + _columns(manifest),
         "## Known limits\n\n" + _LIMITS,
     )
     return "\n".join(section.rstrip("\n") + "\n" for section in sections)
@@ -132,9 +132,16 @@ def _by_rule(rules: Iterable[RuleCount]) -> Counter[tuple[str, str, str]]:
     return Counter({(rule.stage, rule.rule, rule.verdict): rule.count for rule in rules})
 
 
-def _columns() -> str:
+def _columns(manifest: Manifest) -> str:
     rows = [(f"`{c.name}`", _cell(c.description), c.unit, _cell(c.example)) for c in COLUMNS]
-    return _table(("column", "meaning", "unit", "example"), rows)
+    table = _table(("column", "meaning", "unit", "example"), rows)
+    if manifest.fingerprint is None:
+        return table
+    return table + (
+        f"\nFingerprints are of version `{manifest.fingerprint}`: the algorithms, their resampling "
+        "and whether JPEGs are decoded in full (`exact`) or at a reduced scale. Hashes of two "
+        "versions cannot be compared.\n"
+    )
 
 
 _LIMITS = """\

@@ -1,6 +1,7 @@
 """Carrying: what a release takes over from its parent, by hard link wherever that works.
 
-A shard is written again only when it loses a record; decisions of earlier runs never change.
+A shard is written again only when it loses a record or when its fingerprints get another version;
+decisions of earlier runs never change.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import pyarrow.parquet as pq
 from release.manifest import FileEntry, Manifest
 from release.shards import RewriteWork, order_text, rewrite_shard, shard_name
 from runtime.executor import WorkerPool
+from runtime.parts import PartFolder
 from runtime.storage import link_or_copy
 
 
@@ -55,13 +57,19 @@ def carry_shards(
     version: str,
     first_numbers: dict[str, int],
     row_group_rows: int,
+    fingerprint: str | None,
+    reprints: PartFolder | None = None,
 ) -> list[FileEntry]:
     """Link the parent's shards into `folder`, and write those again that lose a record.
 
-    A rewritten shard is named for this version; `first_numbers` says by split where its numbers
-    start.
+    With `reprints`, fingerprints of another version for every shard, all are written again. A
+    rewritten shard is named for this version; `first_numbers` says by split where its numbers
+    start. Raises PartError where a shard has no such fingerprints.
     """
-    affected = _affected(pool, parent, manifest, removals)
+    if reprints is None:
+        affected = _affected(pool, parent, manifest, removals)
+    else:
+        affected = {entry.path for entry, _ in manifest.shards}
     kept: list[FileEntry] = []
     works: list[RewriteWork] = []
     numbers = dict(first_numbers)
@@ -72,9 +80,11 @@ def carry_shards(
             target = shard_name(facts.split, version, number)
             works.append(
                 RewriteWork(
-                    parent / entry.path, facts.split, removals.file, folder, target, row_group_rows
+                    parent / entry.path, facts.split, removals.file, folder, target,
+                    row_group_rows, fingerprint,
+                    None if reprints is None else reprints.path(Path(entry.path).stem),
                 )
-            )
+            )  # fmt: skip
         else:
             link_or_copy(parent / entry.path, folder / entry.path)
             kept.append(entry)

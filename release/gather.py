@@ -24,6 +24,7 @@ from release.splits import SPLIT_CODE
 from runtime.errors import GateError
 from runtime.keys import order_hash
 from runtime.storage import explain_os_error
+from runtime.tables import FINGERPRINT
 from runtime.workspace import Run
 
 INDEX = np.dtype(
@@ -40,6 +41,7 @@ class GatherWork:
     parts: tuple[str, ...]
     spill: Path
     fingerprints: Path
+    fingerprint: str | None
 
 
 def index_path(spill: Path) -> Path:
@@ -60,6 +62,7 @@ def gather(work: GatherWork) -> None:
             pa.ipc.new_file(sink, RELEASE_SCHEMA) as writer,
         ):
             for part in work.parts:
+                _require_version(work, part)
                 rows = newcomers(work.run, part)
                 pq.write_table(fingerprint_rows(rows), work.fingerprints / f"{part}.parquet")
                 for chunk in _with_pictures(work.run, rows):
@@ -76,6 +79,16 @@ def gather(work: GatherWork) -> None:
         if explained is error:
             raise
         raise explained from error
+
+
+def _require_version(work: GatherWork, part: str) -> None:
+    """A release holds fingerprints of one version: hashes of two cannot be compared."""
+    found = work.run.cleaned.metadata(part).get(FINGERPRINT)
+    if found != work.fingerprint:
+        raise GateError(
+            f"part {part}: expected fingerprints {work.fingerprint}, got {found}; nothing was "
+            "published, run `mep3m clean` and the stages after it again"
+        )
 
 
 def _index_rows(

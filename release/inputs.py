@@ -15,7 +15,7 @@ from runtime.keys import digest
 from runtime.parts import run_key
 from runtime.stages import Context
 
-BUILD_VERSION = "2"
+BUILD_VERSION = "3"
 
 
 def inputs_digest(context: Context, parent_sha256: str | None) -> str:
@@ -24,6 +24,7 @@ def inputs_digest(context: Context, parent_sha256: str | None) -> str:
     folders = {
         "listings": run.listings, "cleaned": run.cleaned, "labels": run.labels,
         "survivors": run.survivors, "images": run.images,
+        "reprints": run.reprints, "fingerprints": run.fingerprints,
         **{f"decisions/{s}": run.decisions(s) for s in DECIDING_STAGES if s != "publish"},
     }  # fmt: skip
     inputs = {

@@ -7,7 +7,7 @@ merged with the newcomers': three sorted streams, a few batches in memory, and n
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import pyarrow as pa
@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from runtime.errors import WorkspaceError
+from runtime.parts import text_metadata
 from runtime.storage import atomic_path
 from runtime.tables import Table
 
@@ -29,6 +30,14 @@ def stream_table(path: Path, columns: list[str] | None = None) -> Iterator[pa.Re
     try:
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
             yield from file.iter_batches(ROW_GROUP_ROWS, columns=columns)
+    except (OSError, pa.ArrowException) as error:
+        raise _unreadable(path, error) from error
+
+
+def schema_metadata(path: Path) -> dict[str, str]:
+    """What was added to the schema of a release's table; raises WorkspaceError."""
+    try:
+        return text_metadata(pq.read_schema(path))
     except (OSError, pa.ArrowException) as error:
         raise _unreadable(path, error) from error
 
@@ -117,15 +126,20 @@ class _Stream:
         return taken if count else None
 
 
-def write_sorted(path: Path, table: Table, rows: Iterable[pa.Table]) -> int:
-    """Write a table of a release in full row groups; returns its number of rows."""
+def write_sorted(
+    path: Path, table: Table, rows: Iterable[pa.Table], metadata: Mapping[str, str] | None = None
+) -> int:
+    """Write a table of a release in full row groups; returns its number of rows.
+
+    `metadata` is added to its schema.
+    """
     total = 0
     pending: list[pa.Table] = []
     with (
         atomic_path(path) as temporary,
         pq.ParquetWriter(
             temporary,
-            table.schema,
+            table.schema.with_metadata(metadata),
             compression="zstd",
             write_page_index=True,
             write_page_checksum=True,

@@ -100,7 +100,11 @@ class ReleaseCounts:
 
 @dataclass(frozen=True)
 class Manifest:
-    """Everything in `manifest.json`. `inputs` is the digest of what the release was made from."""
+    """Everything in `manifest.json`.
+
+    `inputs` is the digest of what the release was made from; `fingerprint` names the version of
+    its fingerprints, of which a release has one (None: made before they were told apart).
+    """
 
     format: int
     name: str
@@ -116,6 +120,7 @@ class Manifest:
     sites: Mapping[str, SiteTerms]
     runs: Mapping[str, RunFacts]
     files: tuple[FileEntry, ...]
+    fingerprint: str | None = None
 
     @property
     def shards(self) -> list[tuple[FileEntry, ShardFacts]]:
@@ -184,12 +189,19 @@ def parse_version(version: str) -> tuple[int, int, int]:
     return int(match[1]), int(match[2]), int(match[3])
 
 
-def next_version(parent: str | None, *, newcomers: bool) -> str:
-    """1.0.0 first; newcomers raise the minor number, removals alone the patch number."""
+def next_version(parent: str | None, *, newcomers: bool, major: bool = False) -> str:
+    """1.0.0 first; newcomers raise the minor number, removals alone the patch number.
+
+    What changes published rows, such as another version of their fingerprints, is `major`.
+    """
     if parent is None:
         return "1.0.0"
-    major, minor, patch = parse_version(parent)
-    return f"{major}.{minor + 1}.0" if newcomers else f"{major}.{minor}.{patch + 1}"
+    major_number, minor, patch = parse_version(parent)
+    if major:
+        return f"{major_number + 1}.0.0"
+    if newcomers:
+        return f"{major_number}.{minor + 1}.0"
+    return f"{major_number}.{minor}.{patch + 1}"
 
 
 def release_folders(releases: Path) -> list[Path]:

@@ -30,6 +30,7 @@ from release.manifest import (
     read_manifest,
 )
 from release.published import write_published
+from release.reversion import Reversion, find_reversion, run_fingerprint
 from release.splits import published_exceptions, save_exceptions
 from runtime.errors import WorkspaceError
 from runtime.parts import run_key
@@ -70,10 +71,11 @@ def publish(context: Context) -> PublishResult:
     account = ledger(context.run)
     account.check()
     counts, fates = decided.counts, dict(account.fates)
-    if not counts["newcomers"] and not counts["removed"]:
+    reversion = find_reversion(context.run, current.folder if current else None)
+    if not counts["newcomers"] and not counts["removed"] and reversion is None:
         shutil.rmtree(scratch)
         return PublishResult(counts, decided.made, fates=fates)
-    folder = _release(context, current, scratch, account, decided)
+    folder = _release(context, current, scratch, account, decided, reversion)
     shutil.rmtree(scratch)
     return PublishResult(counts, decided.made, version=folder.name, folder=folder, fates=fates)
 
@@ -149,14 +151,21 @@ def _lineage(current: _Current | None) -> Iterator[pa.RecordBatch]:
 
 
 def _release(
-    context: Context, current: _Current | None, scratch: Path, account: Ledger, decided: StageResult
+    context: Context,
+    current: _Current | None,
+    scratch: Path,
+    account: Ledger,
+    decided: StageResult,
+    reversion: Reversion | None,
 ) -> Path:
     """The finished release's folder, made now or by a run that was killed before it could tell."""
     releases = context.workspace.releases
     inputs = inputs_digest(context, current.manifest_sha256 if current else None)
     version = current.manifest.version if current else None
     while True:
-        version = next_version(version, newcomers=decided.counts["newcomers"] > 0)
+        version = next_version(
+            version, newcomers=decided.counts["newcomers"] > 0, major=reversion is not None
+        )
         folder = releases / version
         if not folder.exists():
             break
@@ -179,6 +188,8 @@ def _release(
                 parent_sha256=current.manifest_sha256 if current else None,
                 account=account,
                 removals=removals,
+                fingerprint=_fingerprint(context, current, reversion),
+                reversion=reversion,
             )
         )
         _fsync_tree(partial)
@@ -191,6 +202,15 @@ def _release(
         raise explained from error
     _point(releases, folder)
     return folder
+
+
+def _fingerprint(
+    context: Context, current: _Current | None, reversion: Reversion | None
+) -> str | None:
+    """The version of the release's fingerprints."""
+    if reversion is not None:
+        return reversion.fingerprint
+    return current.manifest.fingerprint if current else run_fingerprint(context.run)
 
 
 def _made_from(folder: Path, inputs: str) -> bool:

@@ -14,6 +14,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from runtime.tables import FINGERPRINT
 from runtime.tables.column import INSTANT, PATHS, TEXT
 
 PICTURE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
@@ -95,7 +96,9 @@ COLUMNS: tuple[ReleaseColumn, ...] = (
         "9f86d081884c7d65…", required=True,
     ),
     ReleaseColumn(
-        "phash", pa.uint64(), "64-bit perceptual hash: the value of imagehash.phash's hex string",
+        "phash", pa.uint64(),
+        "64-bit perceptual hash, of the version that the manifest's `fingerprint` names; the value "
+        "of imagehash.phash's hex string where that says `exact`, near it where it says `reduced`",
         "", "17289301308300324847", required=True,
     ),
     ReleaseColumn(
@@ -136,6 +139,18 @@ def _release_schema() -> pa.Schema:
 
 
 RELEASE_SCHEMA = _release_schema()
+
+
+def released_schema(fingerprint: str | None) -> pa.Schema:
+    """The schema of a shard: it and its `phash` column name the version of the fingerprints."""
+    if fingerprint is None:
+        return RELEASE_SCHEMA
+    told = {FINGERPRINT: fingerprint}
+    place = RELEASE_SCHEMA.get_field_index("phash")
+    field = RELEASE_SCHEMA.field(place)
+    named = field.with_metadata({**field.metadata, **told})
+    schema = RELEASE_SCHEMA.set(place, named)
+    return schema.with_metadata({**RELEASE_SCHEMA.metadata, **told})
 
 
 def schema_digest(schema: pa.Schema) -> str:

@@ -23,8 +23,9 @@ import pyarrow.parquet as pq
 from release.gather import Index, index_path
 from release.lineage import without
 from release.manifest import FileEntry, ShardFacts
-from release.schema import IMAGE_BYTES, RELEASE_SCHEMA, leaf_paths
+from release.schema import IMAGE_BYTES, RELEASE_SCHEMA, leaf_paths, released_schema
 from release.splits import SPLIT_CODE, SPLITS
+from runtime.errors import PartError
 from runtime.keys import order_hash
 from runtime.storage import atomic_path, sha256_file
 
@@ -51,11 +52,15 @@ class ShardWork:
     folder: Path
     target: str
     row_group_rows: int
+    fingerprint: str | None
 
 
 @dataclass(frozen=True)
 class RewriteWork:
-    """A published shard to write again without the ids in the Arrow file `removed`."""
+    """A published shard to write again without the ids in the Arrow file `removed`.
+
+    With `reprints`, a file with the fingerprints of each of its rows, `phash` is taken from there.
+    """
 
     source: Path
     split: str
@@ -63,6 +68,8 @@ class RewriteWork:
     folder: Path
     target: str
     row_group_rows: int
+    fingerprint: str | None
+    reprints: Path | None = None
 
 
 def shard_name(split: str, version: str, number: int) -> str:
@@ -117,7 +124,7 @@ def write_shard(work: ShardWork) -> FileEntry:
         table.take(pa.array(order[start : start + work.row_group_rows]))
         for start in range(0, len(order), work.row_group_rows)
     )
-    return _write(work.folder, work.target, work.range.split, rows)
+    return _write(work.folder, work.target, work.range.split, rows, work.fingerprint)
 
 
 def _picked(spill: Path, range_: ShardRange, open_files: ExitStack) -> Iterator[pa.Table]:
@@ -141,16 +148,38 @@ def rewrite_shard(work: RewriteWork) -> FileEntry | None:
     with pa.memory_map(str(work.removed)) as source:
         removed = pa.ipc.open_file(source).read_all()["record_id"].combine_chunks()
 
+    hashes = None if work.reprints is None else _hashes(work.reprints)
+
     def kept() -> Iterator[pa.Table]:
         with pq.ParquetFile(work.source, page_checksum_verification=True) as file:
+            start = 0
             for group in range(file.num_row_groups):
-                rows = without(file.read_row_group(group), removed)
+                rows = file.read_row_group(group)
+                if work.reprints is not None and hashes is not None:
+                    rows = _reprinted(rows, hashes.slice(start, rows.num_rows), work.reprints)
+                start += rows.num_rows
+                rows = without(rows, removed)
                 if rows.num_rows:
                     yield rows
 
     if not any(True for _ in kept()):
         return None
-    return _write(work.folder, work.target, work.split, kept())
+    return _write(work.folder, work.target, work.split, kept(), work.fingerprint)
+
+
+def _hashes(reprints: Path) -> pa.Table:
+    try:
+        return pq.read_table(reprints, columns=["record_id", "phash"])
+    except (OSError, pa.ArrowException) as error:
+        raise PartError(reprints, f"cannot be read ({error})") from error
+
+
+def _reprinted(rows: pa.Table, hashes: pa.Table, reprints: Path) -> pa.Table:
+    """The rows with other hashes, which stand in their order."""
+    if hashes["record_id"].to_pylist() != rows["record_id"].to_pylist():
+        raise PartError(reprints, "expected the records of its shard, got others")
+    place = rows.schema.get_field_index("phash")
+    return rows.set_column(place, rows.schema.field(place), hashes["phash"])
 
 
 @dataclass
@@ -193,13 +222,16 @@ def order_text(record_id: str) -> str:
     return f"{order_hash(record_id):016x}"
 
 
-def _write(folder: Path, target: str, split: str, row_groups: Iterable[pa.Table]) -> FileEntry:
+def _write(
+    folder: Path, target: str, split: str, row_groups: Iterable[pa.Table], fingerprint: str | None
+) -> FileEntry:
     facts = ShardSummary()
     path = folder / target
+    schema = released_schema(fingerprint)
     with atomic_path(path) as temporary:
         with pq.ParquetWriter(
             temporary,
-            RELEASE_SCHEMA,
+            schema,
             compression=dict.fromkeys(_TEXT, "zstd"),  # pictures are compressed already
             use_dictionary=_TEXT,
             write_statistics=_TEXT,  # the smallest and largest picture tell nobody anything
@@ -208,7 +240,7 @@ def _write(folder: Path, target: str, split: str, row_groups: Iterable[pa.Table]
             use_content_defined_chunking=True,  # a rewritten shard shares most of its pages
         ) as writer:
             for rows in row_groups:
-                writer.write_table(rows.cast(RELEASE_SCHEMA), row_group_size=rows.num_rows)
+                writer.write_table(rows.cast(schema), row_group_size=rows.num_rows)
                 facts.add(rows)
         digest = sha256_file(temporary)
     return FileEntry(target, path.stat().st_size, digest, facts.rows, facts.seal(split))

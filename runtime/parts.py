@@ -13,9 +13,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from runtime.columns import from_numbers
 from runtime.errors import PartError, WorkspaceError
 from runtime.keys import digest
 from runtime.storage import atomic_path, read_json, sha256_file, write_json
@@ -82,10 +84,11 @@ class PartFolder:
         counts: Mapping[str, int] | None = None,
         *,
         row_group_rows: int = 64 * 1024,
+        metadata: Mapping[str, str] | None = None,
     ) -> Seal:
         """Write a part and then its seal; both whole or absent.
 
-        The rows must have the table's schema. Pages carry checksums.
+        The rows must have the table's schema, to which `metadata` is added. Pages carry checksums.
         """
         self.unseal(name)
         batches = rows.to_batches() if isinstance(rows, pa.Table) else rows
@@ -93,7 +96,7 @@ class PartFolder:
         with atomic_path(self.path(name)) as temporary:
             with pq.ParquetWriter(
                 temporary,
-                self.table.schema,
+                self.table.schema.with_metadata(metadata),
                 compression="zstd",
                 write_page_checksum=True,
                 store_schema=True,
@@ -156,9 +159,9 @@ class PartFolder:
                     end = start + file.metadata.row_group(group).num_rows
                     count = bisect_left(rows, end, taken) - taken
                     if count:
-                        wanted = [row - start for row in rows[taken : taken + count]]
+                        wanted = np.asarray(rows[taken : taken + count], np.int64) - start
                         table = file.read_row_group(group, columns=list(columns))
-                        yield taken, table.take(wanted)
+                        yield taken, table.take(from_numbers(wanted))
                         taken += count
                     start = end
         except (OSError, pa.ArrowException) as error:
@@ -166,8 +169,21 @@ class PartFolder:
         if taken != len(rows):
             raise PartError(self.path(name), f"expected row {rows[taken]}, got {start} rows")
 
+    def metadata(self, name: str) -> dict[str, str]:
+        """What `write` added to the part's schema. Raises PartError when it is damaged."""
+        try:
+            return text_metadata(pq.read_schema(self.path(name)))
+        except (OSError, pa.ArrowException) as error:
+            raise PartError(self.path(name), f"cannot be read ({error})") from error
+
     def _open(self, name: str) -> pq.ParquetFile:
         return pq.ParquetFile(self.path(name), page_checksum_verification=True)
+
+
+def text_metadata(schema: pa.Schema) -> dict[str, str]:
+    """The metadata of a schema as text; empty where it has none."""
+    found = schema.metadata or {}
+    return {key.decode(): value.decode() for key, value in found.items()}
 
 
 def run_key(stage: str, version: str, settings: object, inputs: Mapping[str, str]) -> str:

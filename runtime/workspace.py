@@ -18,12 +18,14 @@ from runtime.tables import (
     ABSENT,
     CLEANED,
     DECISIONS,
+    FINGERPRINTS,
     IMAGES,
     KNOWN,
     LABELS,
     LINKS,
     LISTINGS,
     PAGES,
+    REPRINTS,
     SIGHTINGS,
     SURVIVORS,
     Table,
@@ -105,6 +107,16 @@ class Run:
     @property
     def survivors(self) -> PartFolder:
         return self._table(SURVIVORS)
+
+    @property
+    def reprints(self) -> PartFolder:
+        """Fingerprints of a release's shards in this run's version, where that is another one."""
+        return self._table(REPRINTS)
+
+    @property
+    def fingerprints(self) -> PartFolder:
+        """The release's whole fingerprint table made anew from `reprints`, as one part."""
+        return self._table(FINGERPRINTS)
 
     def decisions(self, stage: str) -> PartFolder:
         """The decisions of one stage, in parts named as the listings'."""

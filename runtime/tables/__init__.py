@@ -4,7 +4,7 @@ from runtime.tables.absent import ABSENT
 from runtime.tables.cleaned import CLEANED
 from runtime.tables.column import Column, Table
 from runtime.tables.decisions import DECISIONS, VERDICTS
-from runtime.tables.fingerprints import FINGERPRINTS
+from runtime.tables.fingerprints import FINGERPRINT, FINGERPRINTS, REPRINTS
 from runtime.tables.images import IMAGES
 from runtime.tables.known import KNOWN
 from runtime.tables.labels import LABELS
@@ -19,6 +19,7 @@ __all__ = [
     "ABSENT",
     "CLEANED",
     "DECISIONS",
+    "FINGERPRINT",
     "FINGERPRINTS",
     "IMAGES",
     "KNOWN",
@@ -27,6 +28,7 @@ __all__ = [
     "LINKS",
     "LISTINGS",
     "PAGES",
+    "REPRINTS",
     "SIGHTINGS",
     "SURVIVORS",
     "VERDICTS",

@@ -1,4 +1,7 @@
-"""Cleaned: title and image facts of every listing, and whether it goes on."""
+"""Cleaned: title and image facts of every listing, and whether it goes on.
+
+The schema of its parts names the version of the fingerprints, as `fingerprints.py` says.
+"""
 
 import pyarrow as pa
 
@@ -18,7 +21,7 @@ CLEANED = Table(
         Column("height", pa.int32(), "pixels, after EXIF orientation"),
         Column("format", TEXT, "JPEG, PNG, WEBP … by the bytes, not by the name"),
         Column("sha256", TEXT, "hex SHA-256 of the origin bytes"),
-        Column("phash", pa.uint64(), "imagehash.phash of the picture, as an integer"),
+        Column("phash", pa.uint64(), "64-bit perceptual hash of the picture"),
         Column("phash_trim", pa.uint64(), "the same after trimming uniform borders"),
         Column("colour", pa.binary(48), "4x4 grid of mean Lab colours, uint8, row by row"),
         Column("colour_trim", pa.binary(48), "the same after trimming uniform borders"),

@@ -69,10 +69,12 @@ Rows = list[dict[str, Any]]
 
 
 def edit(path: Path, schema: pa.Schema, change: Callable[[Rows], object]) -> None:
-    """Change a Parquet file's rows in place."""
-    rows = pq.read_table(path).to_pylist()
+    """Change a Parquet file's rows in place; what its schema tells stays."""
+    table = pq.read_table(path)
+    rows = table.to_pylist()
     change(rows)
-    pq.write_table(pa.Table.from_pylist(rows, schema), path)
+    told = schema.with_metadata(table.schema.metadata)
+    pq.write_table(pa.Table.from_pylist(rows, told), path)
 
 
 def problems(failures: list[Failure]) -> str:
@@ -147,6 +149,40 @@ def test_a_hash_that_imagehash_does_not_give_is_found(workspace: Workspace, rele
     edit(train(release), RELEASE_SCHEMA, lambda rows: rows[0].update(phash=rows[0]["phash"] ^ 0xFF))
     reseal(workspace, release)
     assert "expected phash" in problems(verify(release, workspace))
+
+
+INDEX_PATH = "fingerprints/fingerprints.parquet"
+
+
+def test_an_index_with_another_hash_than_the_shard_is_found(
+    workspace: Workspace, release: Path
+) -> None:
+    edit(release / INDEX_PATH, FINGERPRINTS.schema, lambda rows: rows[3].update(phash=1))
+    reseal(workspace, release)
+    (failure,) = verify(release, workspace)
+    assert (failure.file, failure.row) == (INDEX_PATH, 3)
+    assert "as in its shard, got 1" in failure.problem
+
+
+def test_fingerprints_of_two_versions_are_found(workspace: Workspace, release: Path) -> None:
+    for path in (train(release), release / INDEX_PATH):
+        table = pq.read_table(path)
+        told = {**table.schema.metadata, b"fingerprint": b"other"}
+        pq.write_table(table.replace_schema_metadata(told), path)
+    reseal(workspace, release)
+    found = [f for f in verify(release, workspace) if "got other" in f.problem]
+    assert [failure.file for failure in found] == [f"data/{train(release).name}", INDEX_PATH]
+
+
+def test_hashes_of_an_unknown_version_are_taken_as_they_are(
+    workspace: Workspace, release: Path
+) -> None:
+    for path in (*(release / "data").iterdir(), release / INDEX_PATH):
+        table = pq.read_table(path)
+        told = {**table.schema.metadata, b"fingerprint": b"later-v9"}
+        pq.write_table(table.replace_schema_metadata(told), path)
+    reseal(workspace, release, fingerprint="later-v9")
+    assert verify(release, workspace) == []
 
 
 def test_a_record_that_was_captured_before_it_was_seen_is_found(

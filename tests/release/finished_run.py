@@ -24,6 +24,7 @@ from PIL import Image
 from warcio.statusandheaders import StatusAndHeaders
 from warcio.warcwriter import WARCWriter
 
+from cleaning.hashes import VERSIONS
 from release.publish import PublishResult, publish
 from runtime.config import Config, ReleaseConfig, SiteConfig
 from runtime.executor import WorkerPool
@@ -31,6 +32,7 @@ from runtime.stages import Context
 from runtime.tables import (
     CLEANED,
     DECISIONS,
+    FINGERPRINT,
     IMAGES,
     LABELS,
     LISTINGS,
@@ -147,7 +149,8 @@ class RunWriter:
                 self._part(self.run.decisions(stage), name, DECISIONS, rows)
 
     def _part(self, folder: Any, name: str, table: Table, rows: list[dict[str, Any]]) -> None:
-        folder.write(name, pa.Table.from_pylist(rows, table.schema), "fixture")
+        told = {FINGERPRINT: VERSIONS["exact"]} if table is CLEANED else None
+        folder.write(name, pa.Table.from_pylist(rows, table.schema), "fixture", metadata=told)
 
     def _captures(self, site: str, items: list[Product]) -> dict[str, tuple[str, int]]:
         self.run.captures.mkdir(parents=True, exist_ok=True)

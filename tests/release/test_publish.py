@@ -16,13 +16,14 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
+from cleaning.hashes import VERSIONS
 from provenance.audit import audit
 from provenance.verify import verify
 from release.manifest import read_manifest
 from release.schema import COLUMN_NAMES
 from runtime.errors import GateError
 from runtime.storage import read_json
-from runtime.tables import DECISIONS, IMAGES
+from runtime.tables import DECISIONS, FINGERPRINT, IMAGES
 from runtime.workspace import Run, Workspace
 from tests.release.finished_run import (
     START,
@@ -384,6 +385,31 @@ def test_a_record_that_no_stage_judged_is_named(workspace: Workspace) -> None:
     run.decisions("map").write("shop-a-00000", DECISIONS.schema.empty_table(), "fixture")
     with pytest.raises(GateError, match="1 records without one such as shop-a:000002"):
         publish_run(workspace, run)
+
+
+def test_a_release_names_the_version_of_its_fingerprints(published: Workspace) -> None:
+    release = published.releases / "1.0.0"
+    version = read_manifest(release).fingerprint
+    assert version == VERSIONS["exact"]
+    assert f"of version `{version}`" in (release / "README.md").read_text()
+    shards = sorted((release / "data").iterdir())
+    for path in (*shards, release / "fingerprints" / "fingerprints.parquet"):
+        assert pq.read_schema(path).metadata[b"fingerprint"].decode() == version
+    for path in shards:
+        assert pq.read_schema(path).field("phash").metadata[b"fingerprint"].decode() == version
+
+
+def test_fingerprints_of_two_versions_are_not_published_together(copied: Workspace) -> None:
+    run = grow(copied, products("shop-f", 2), hours=1)
+    (name,) = run.cleaned.names()
+    told = {FINGERPRINT: VERSIONS["reduced"]}
+    run.cleaned.write(
+        name, run.cleaned.read(name).replace_schema_metadata(None), "x", metadata=told
+    )
+    before = files(copied.releases)
+    with pytest.raises(GateError, match=r"expected fingerprints .*-exact_.*, got .*-reduced_"):
+        publish_run(copied, run)
+    assert files(copied.releases) == before
 
 
 def test_a_picture_that_is_not_the_cleaned_one_stops_the_release(copied: Workspace) -> None:

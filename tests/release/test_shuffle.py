@@ -102,3 +102,9 @@ def test_parts_of_sites_are_ordered_as_their_record_ids(sites: list[str]) -> Non
 )
 def test_versions(parent: str | None, newcomers: bool, version: str) -> None:
     assert next_version(parent, newcomers=newcomers) == version
+
+
+@pytest.mark.parametrize(("parent", "version"), [(None, "1.0.0"), ("1.4.2", "2.0.0")])
+def test_what_changes_published_rows_is_a_major_version(parent: str | None, version: str) -> None:
+    assert next_version(parent, newcomers=True, major=True) == version
+    assert next_version(parent, newcomers=False, major=True) == version
