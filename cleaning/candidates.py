@@ -19,6 +19,7 @@ from cleaning.hashes import COLOUR_BYTES
 from cleaning.neighbours import Fingerprints
 from cleaning.published import PublishedIndex
 from cleaning.sketch import SKETCH_BYTES
+from runtime.columns import from_numbers, numbers
 from runtime.errors import PartError
 from runtime.optouts import OPTED_OUT_RULE
 from runtime.parts import PartFolder
@@ -110,7 +111,7 @@ def load_candidates(
             known = index.rows_of(table["record_id"].combine_chunks())
             if f"rule.{OPTED_OUT_RULE}" in seals[name].counts:
                 columns["mapped"][known[_opted_out(run, name, table["record_id"], known)]] = False
-        rows = np.flatnonzero(table["kept"].to_numpy() & (known < 0))
+        rows = np.flatnonzero(numbers(table["kept"]) & (known < 0))
         shop = shops[name.rpartition("-")[0]]
         end = _fill(columns, end, _part_columns(run, name, table, rows, starts, number, shop))
     return Candidates(old, tuple(parts), **{name: column[:end] for name, column in columns.items()})
@@ -170,8 +171,8 @@ def _empty_columns(rows: int) -> Columns:
 def _print_columns(table: pa.Table | pa.RecordBatch) -> Columns:
     return {
         "sha": _sha_words(_whole(table["sha256"])),
-        "phash": np.asarray(table["phash"]),
-        "phash_trim": np.asarray(table["phash_trim"]),
+        "phash": numbers(table["phash"]),
+        "phash_trim": numbers(table["phash_trim"]),
         "colour": fixed_width(_whole(table["colour"]), COLOUR_BYTES),
         "colour_trim": fixed_width(_whole(table["colour_trim"]), COLOUR_BYTES),
         "sketch": fixed_width(_whole(table["sketch"]), SKETCH_BYTES),
@@ -250,17 +251,16 @@ def _part_columns(
     number: int,
     shop: int,
 ) -> Columns:
-    places = pa.array(rows)
-    kept_before = np.cumsum(table["kept"].to_numpy())[rows] - 1  # labels has the kept rows alone
-    mapped = run.labels.read(name, ["mapped"])["mapped"].to_numpy()
-    seen = run.listings.read(name, ["first_seen"])["first_seen"].cast(pa.int64()).to_numpy()
+    kept_before = np.cumsum(numbers(table["kept"]))[rows] - 1  # labels has the kept rows alone
+    mapped = numbers(run.labels.read(name, ["mapped"])["mapped"])
+    seen = numbers(run.listings.read(name, ["first_seen"])["first_seen"])
     if len(seen) != table.num_rows:
         raise PartError(run.cleaned.path(name), f"expected {len(seen)} rows as its listings part")
-    table = table.take(places)
+    table = table.take(from_numbers(rows))
     area = _area(table["width"], table["height"])
     content = _area(table["content_width"], table["content_height"])
     content = np.where(content > 0, np.minimum(content, area), area)
-    removed = pc.list_value_length(table["removed_segments"]).to_numpy()
+    removed = numbers(pc.list_value_length(table["removed_segments"]))
     return {
         **_print_columns(table),
         "site": np.full(len(rows), shop, np.int16),
@@ -288,6 +288,7 @@ _STEPS = np.fromiter(_steps(), np.int64)
 
 def _area(width: pa.ChunkedArray, height: pa.ChunkedArray) -> NDArray[np.int64]:
     """Pixels; 0 where a side is not known."""
-    sides = (pc.fill_null(side, 0).to_numpy().astype(np.int64) for side in (width, height))
+    known = (pc.fill_null(side, 0) if side.null_count else side for side in (width, height))
+    sides = (numbers(side).astype(np.int64) for side in known)
     area: NDArray[np.int64] = next(sides) * next(sides)
     return np.minimum(area, np.iinfo(np.int32).max)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from cleaning import copies
 from cleaning.copies import Verdicts
 from cleaning.sketch import SKETCH_BYTES
-from runtime.columns import column
+from runtime.columns import column, from_numbers
 from runtime.stages import Counts
 from runtime.tables import DECISIONS, SURVIVORS
 
@@ -59,7 +59,9 @@ class Names:
 
     def of(self, rows: NDArray[np.signedinteger[Any]]) -> list[str]:
         """The text of each row; every one must be known."""
-        found: list[str] = self.texts.take(pa.array(np.searchsorted(self.rows, rows))).to_pylist()
+        found: list[str] = self.texts.take(
+            from_numbers(np.searchsorted(self.rows, rows))
+        ).to_pylist()
         return found
 
 
@@ -91,7 +93,7 @@ def outcome(
     judged = verdicts.code[rows] != copies.HELD
     rows, places = rows[judged], places[judged]
     codes = verdicts.code[rows]
-    ids = record_ids.take(pa.array(places))
+    ids = record_ids.take(from_numbers(places))
     copied = np.isin(codes, copies.COPIES)
     peer_ids: list[str | None] = [None] * len(rows)
     for place, name in zip(
@@ -122,7 +124,7 @@ def outcome(
     unique = np.flatnonzero(codes == copies.UNIQUE)
     return Outcome(
         _table(columns, DECISIONS.schema),
-        _survivors(verdicts, rows[unique], places[unique], ids.take(pa.array(unique)), groups),
+        _survivors(verdicts, rows[unique], places[unique], ids.take(from_numbers(unique)), groups),
         counts,
     )
 

@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from runtime.columns import from_numbers
 from runtime.errors import WorkspaceError
 from runtime.parts import text_metadata
 from runtime.tables import FINGERPRINT
@@ -111,7 +112,7 @@ class PublishedIndex:
         for group in np.unique(groups):
             places = rows[groups == group] - self._starts[group]
             values = self._read(int(group), [column])[column]
-            pieces += values.take(pa.array(places)).chunks
+            pieces += values.take(from_numbers(places)).chunks
         return pa.chunked_array(pieces, pa.string()).combine_chunks()
 
     def _unreadable(self, error: Exception) -> WorkspaceError:
