@@ -8,12 +8,13 @@ from benchmarks.clean import CLEAN
 from benchmarks.clean_memory import CLEAN_MEMORY
 from benchmarks.crawl import CRAWL
 from benchmarks.fetch import FETCH
+from benchmarks.fingerprint import FINGERPRINT
 from benchmarks.frontier import FRONTIER
 from benchmarks.harness import run, select
 from benchmarks.search import GROWTH, SEARCH
 from benchmarks.titles import TITLES
 
-BENCHMARKS = (SEARCH, GROWTH, FRONTIER, CRAWL, FETCH, TITLES, CLEAN, CLEAN_MEMORY)
+BENCHMARKS = (SEARCH, GROWTH, FINGERPRINT, FRONTIER, CRAWL, FETCH, TITLES, CLEAN, CLEAN_MEMORY)
 
 
 def main(arguments: list[str] | None = None) -> int:

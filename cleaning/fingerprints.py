@@ -62,12 +62,14 @@ def fingerprint_batch(images: Sequence[DecodedImage]) -> FingerprintBatch:
         if box is not None:
             grey[1, i] = shrunk(luminance, box, _SIDE, "lanczos")
             rgb[1, i] = cell_means(picture.pixels, box, _CELLS)
+    hashes = hash_luminance(grey.reshape(2 * count, _SIDE, _SIDE)).reshape(2, count)
+    colours = colour_signature(rgb.reshape(2 * count, _CELLS, _CELLS, 3))
     deviation = grey[0].reshape(count, _SIDE * _SIDE).std(axis=1, dtype=np.float64)
     return FingerprintBatch(
-        phash=hash_luminance(grey[0]),
-        phash_trim=hash_luminance(grey[1]),
-        colour=colour_signature(rgb[0]),
-        colour_trim=colour_signature(rgb[1]),
+        phash=hashes[0],
+        phash_trim=hashes[1],
+        colour=colours[:count],
+        colour_trim=colours[count:],
         luminance_std=deviation.astype(np.float32),
         content=content,
     )

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,29 +26,31 @@ _ONE = 1 << _PRECISION
 _HALF = _ONE >> 1
 _TILE = 64
 _TOGETHER = 4
+_KEPT_SIZE = 512
 _SUPPORT: dict[Filter, float] = {"box": 0.5, "lanczos": 3.0}
 
 
-class Weights(NamedTuple):
-    """What each of N output pixels is made of: ``starts`` int32[N] names the first input pixel,
-    ``counts`` int32[N] how many there are, ``weights`` int32[N, K] their parts of 2**22."""
-
-    starts: NDArray[np.int32]
-    counts: NDArray[np.int32]
-    weights: NDArray[np.int32]
+Weights = NDArray[np.int32]
+"""What each of N output pixels is made of, int32[N, 2 + K]: the first input pixel, how many there
+are, and their parts of 2**22. One array: Numba takes 2 microseconds to look into a tuple."""
 
 
-@lru_cache(maxsize=256)  # of a large picture they take up to 100 kB
 def weights_of(size: int, side: int, kind: Filter) -> Weights:
     """The weights that take ``size`` pixels to ``side``, by Pillow's box or Lanczos filter."""
+    # Those of large pictures take up to 100 kB, and little time beside decoding them.
+    return _kept_weights(size, side, kind) if size <= _KEPT_SIZE else _weights(size, side, kind)
+
+
+def _weights(size: int, side: int, kind: Filter) -> Weights:
     stretch = max(size / side, 1.0)
     support = _SUPPORT[kind] * stretch
-    starts = np.zeros(side, np.int32)
-    counts = np.zeros(side, np.int32)
     most = math.ceil(support) * 2 + 1
-    weights = np.zeros((side, -(-most // _TOGETHER) * _TOGETHER), np.int32)
-    _weigh(size, support, stretch, kind == "box", starts, counts, weights)
-    return Weights(starts, counts, weights)
+    weights = np.zeros((side, 2 + -(-most // _TOGETHER) * _TOGETHER), np.int32)
+    _weigh(size, support, stretch, kind == "box", weights)
+    return weights
+
+
+_kept_weights = lru_cache(maxsize=None)(_weights)
 
 
 @compiled
@@ -57,13 +59,11 @@ def _weigh(
     support: float,
     stretch: float,
     is_box: bool,
-    starts: NDArray[np.int32],
-    counts: NDArray[np.int32],
-    weights: NDArray[np.int32],
+    weights: Weights,
 ) -> None:
-    side, most = weights.shape
+    side, columns = weights.shape
     scale = size / side
-    raw = np.empty(most, np.float64)
+    raw = np.empty(columns, np.float64)
     for pixel in range(side):
         centre = (pixel + 0.5) * scale
         first = max(int(centre - support + 0.5), 0)
@@ -73,10 +73,10 @@ def _weigh(
             x = (first + place - centre + 0.5) / stretch
             raw[place] = _box(x) if is_box else _lanczos(x)
             total += raw[place]
-        starts[pixel], counts[pixel] = first, last - first
+        weights[pixel, 0], weights[pixel, 1] = first, last - first
         for place in range(last - first):
             part = raw[place] / total * _ONE
-            weights[pixel, place] = int(part + (0.5 if part >= 0 else -0.5))
+            weights[pixel, 2 + place] = int(part + (0.5 if part >= 0 else -0.5))
 
 
 @compiled
@@ -135,17 +135,17 @@ def _cell_means(
     sums = np.empty(rows.shape[1], np.float32)
     for y in range(cells):
         sums[:] = 0
-        for place in range(down.counts[y]):
-            weight = np.float32(down.weights[y, place])
-            row = rows[upper + down.starts[y] + place]
+        for place in range(down[y, 1]):
+            weight = np.float32(down[y, 2 + place])
+            row = rows[upper + down[y, 0] + place]
             for x in range(len(row)):
                 sums[x] += row[x] * weight
         for x in range(cells):
             for channel in range(3):
                 total = 0.0
-                for place in range(across.counts[x]):
-                    column = 3 * (left + across.starts[x] + place) + channel
-                    total += sums[column] * across.weights[x, place]
+                for place in range(across[x, 1]):
+                    column = 3 * (left + across[x, 0] + place) + channel
+                    total += sums[column] * across[x, 2 + place]
                 means[y, x, channel] = np.uint8(total / _ONE / _ONE + 0.5)
 
 
@@ -195,13 +195,13 @@ def _shrink(
     inside = plane[:, upper : upper + height]
     column = np.empty(height, np.uint8)
     for x in range(side):
-        _add_up(inside, left + across.starts[x], across.counts[x], across.weights[x], sums)
+        _add_up(inside, left + across[x, 0], across[x, 1], across[x, 2:], sums)
         _round(sums, column)
         for y in range(height):
             columns[y, x] = column[y]
     row = np.empty(side, np.int32)
     for y in range(side):
-        _add_up(columns, down.starts[y], down.counts[y], down.weights[y], row)
+        _add_up(columns, down[y, 0], down[y, 1], down[y, 2:], row)
         _round(row, small[y])
 
 
