@@ -25,7 +25,9 @@ $(VENV)/.integration: $(VENV)/.installed
 test: $(VENV)/.integration
 	$(BIN)/python -m pytest -m 'not soak' -n auto --maxprocesses 4 --cov --cov-report=term:skip-covered $(ARGS)
 
+# Photos of another shop, for some of its tests; without npm they are skipped.
 soak: $(VENV)/.installed
+	$(BIN)/python -m tests.photos
 	$(BIN)/python -m pytest -m soak -s $(ARGS)
 
 check: $(VENV)/.installed

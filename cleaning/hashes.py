@@ -16,7 +16,7 @@ Mode = Literal["exact", "reduced"]
 """*exact* decodes every pixel; *reduced* lets the JPEG decoder scale by 1/2, 1/4 or 1/8."""
 
 VERSIONS: Mapping[Mode, str] = {
-    mode: f"phash-dct2-8of32-lanczos-{mode}_trim-v1_lab4x4-box8-v2" for mode in get_args(Mode)
+    mode: f"phash-dct2-8of32-lanczos-{mode}_trim-v2_lab4x4-box8-v2" for mode in get_args(Mode)
 }
 """*exact*: ``phash`` equals imagehash's bit for bit. *reduced*: of a JPEG it equals imagehash's
 after Pillow's ``image.draft("RGB", (64, 64))``; other formats are decoded in full."""
