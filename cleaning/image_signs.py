@@ -4,6 +4,13 @@ In come bytes as received; out go words for what came instead of a picture. File
 Content-Type headers are not believed.
 """
 
+_OTHER_PICTURES = (
+    (b"\xff\x0a", "a JPEG XL picture, which no decoder here reads"),
+    (b"\x00\x00\x00\x0cJXL ", "a JPEG XL picture, which no decoder here reads"),
+    (b"\x00\x00\x01\x00", "an icon"),
+    (b"%PDF-", "a PDF document"),
+)
+
 
 def what_it_is_instead(data: bytes) -> str:
     """Words for bytes that are no supported raster image."""
@@ -16,6 +23,9 @@ def what_it_is_instead(data: bytes) -> str:
         return "an XML or HTML document"
     if head.startswith((b"{", b"[")):
         return "JSON text"
+    for signature, name in _OTHER_PICTURES:
+        if data.startswith(signature):
+            return name
     if data[4:8] == b"ftyp":
         return "a media container of an unsupported kind"
     if b"\x00" not in data[:512] and _is_text(data[:512]):

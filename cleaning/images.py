@@ -17,6 +17,7 @@ from PIL import Image, ImageCms
 
 from cleaning.hashes import Mode
 from cleaning.image_signs import looks_truncated, what_it_is_instead
+from cleaning.jpegs import plain_jpeg
 from runtime.imagetypes import sniff
 
 REDUCED_SIDE = 64
@@ -109,6 +110,13 @@ def decode(
     kind = sniff(data)
     if kind is None:
         return ImageFailure("image_not_an_image_v1", what_it_is_instead(data))
+    if kind == "HEIF":
+        return ImageFailure("image_undecodable_v1", "HEIF, which no decoder here reads")
+    if kind == "JPEG":
+        plain = plain_jpeg(data, limits.max_pixels, REDUCED_SIDE if mode == "reduced" else None)
+        if plain is not None:
+            pixels, width, height = plain
+            return DecodedImage(pixels, kind, (width, height), width, height)
     try:
         return _decode(data, kind, limits, mode)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:

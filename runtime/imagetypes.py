@@ -11,7 +11,9 @@ _SIGNATURES = (
     (b"II*\x00", "TIFF"),
     (b"MM\x00*", "TIFF"),
 )
-_ISO_BRANDS = {b"avif": "AVIF", b"avis": "AVIF", b"heic": "HEIF", b"mif1": "HEIF"}
+_AVIF = frozenset({b"avif", b"avis"})
+_HEIF = frozenset({b"heic", b"heix", b"hevc", b"hevx", b"mif1", b"msf1"})
+_MOST_BRANDS = 32
 
 
 def sniff(data: bytes) -> str | None:
@@ -22,5 +24,14 @@ def sniff(data: bytes) -> str | None:
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return "WEBP"
     if data[4:8] == b"ftyp":
-        return _ISO_BRANDS.get(data[8:12])
+        return _iso_kind(data)
     return None
+
+
+def _iso_kind(data: bytes) -> str | None:
+    """AVIF and HEIF share containers: "mif1" comes first in either, what is coded follows."""
+    end = min(int.from_bytes(data[:4]), 16 + 4 * _MOST_BRANDS)
+    brands = {data[8:12], *(data[at : at + 4] for at in range(16, end, 4))}
+    if brands & _AVIF:
+        return "AVIF"
+    return "HEIF" if brands & _HEIF else None

@@ -46,6 +46,13 @@ def test_every_web_format_decodes(kind: str) -> None:
     assert np.abs(result.pixels.astype(int) - np.asarray(scene())).mean() < 12
 
 
+def test_avif_in_a_common_container_decodes() -> None:
+    data = encoded(scene(), "AVIF").replace(b"ftypavif", b"ftypmif1", 1)
+    result = decode(data)
+    assert isinstance(result, DecodedImage), result
+    assert result.format == "AVIF"
+
+
 @pytest.mark.parametrize("mode", ["1", "L", "P", "CMYK", "YCbCr", "LA", "RGBA", "I;16"])
 def test_every_mode_becomes_rgb(mode: str) -> None:
     if mode == "I;16":
@@ -115,6 +122,9 @@ def test_the_first_frame_of_an_animation_is_taken() -> None:
         (b"not found", "image_not_an_image_v1", "plain text"),
         (b'<svg xmlns="http://www.w3.org/2000/svg"/>', "image_not_an_image_v1", "SVG"),
         (bytes(range(1, 200)) * 3, "image_not_an_image_v1", "no known image format"),
+        (b"\xff\x0a" + b"\x07" * 60, "image_not_an_image_v1", "JPEG XL"),
+        (b"\x00\x00\x01\x00\x01" + b"\x10" * 60, "image_not_an_image_v1", "an icon"),
+        (b"\x00\x00\x00\x18ftypheic" + b"\x00" * 60, "image_undecodable_v1", "HEIF"),
         (b"\xff\xd8\xff\xe0" + b"\x00" * 64 + b"\xff\xd9", "image_undecodable_v1", "JPEG"),
     ],
 )

@@ -30,14 +30,16 @@ MARK = b"here the decoder reads at address 0"
 # leaves no core file behind.
 BROKEN_DECODER = f"""
 import ctypes, resource
-import PIL.Image
-sound = PIL.Image.open
-def broken(file, *arguments, **options):
-    if {MARK!r} in file.getvalue():
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        ctypes.string_at(0)
-    return sound(file, *arguments, **options)
-PIL.Image.open = broken
+import PIL.Image, simplejpeg
+def broken(sound):
+    def decoder(file, *arguments, **options):
+        if {MARK!r} in (file if isinstance(file, bytes) else file.getvalue()):
+            resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+            ctypes.string_at(0)
+        return sound(file, *arguments, **options)
+    return decoder
+PIL.Image.open = broken(PIL.Image.open)
+simplejpeg.decode_jpeg = broken(simplejpeg.decode_jpeg)
 """
 SLOW, CRASHING = PART_ROWS - 1, 2 * PART_ROWS - 1  # the last of two parts
 RECORDS = 2 * PART_ROWS
