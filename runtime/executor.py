@@ -9,6 +9,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -74,7 +75,7 @@ class WorkerPool:
         # Never `__main__`, the default: it may not be importable there.
         multiprocessing.set_forkserver_preload([__name__, *preload])
         if preload:
-            forkserver.ensure_running()
+            _ensure_server()
         self._executor: ProcessPoolExecutor | None = None
 
     def __enter__(self) -> WorkerPool:
@@ -92,6 +93,7 @@ class WorkerPool:
         if self._executor is None:
             # Not fork: threads of this process (PyArrow's, Numba's) must not be forked half-way.
             # Not spawn: every worker would import all anew, a second of processor time each.
+            _ensure_server()
             self._executor = ProcessPoolExecutor(
                 self.workers,
                 multiprocessing.get_context("forkserver"),
@@ -158,6 +160,25 @@ class WorkerPool:
         finally:
             for future in flying.values():
                 future.cancel()
+
+
+def _ensure_server() -> None:
+    """Start the fork server where none runs, with this process's import path and no other.
+
+    By itself it would look for modules in the current folder first, where files of any name may
+    lie, and not where a script's own modules are (Python before 3.14).
+    """
+    path = {"PYTHONPATH": os.pathsep.join(sys.path), "PYTHONSAFEPATH": "1"}
+    before = {name: os.environ.get(name) for name in path}
+    os.environ.update(path)
+    try:
+        forkserver.ensure_running()
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 def _has_ended(future: Future[R]) -> bool:

@@ -16,6 +16,8 @@ from runtime.errors import WorkerDiedError
 from runtime.executor import WorkerPool
 from tests.runtime.worker_functions import Risk, take_risk
 
+ROOT = Path(__file__).resolve().parents[2]
+
 
 def square(number: int) -> int:
     time.sleep(0.002 * (5 - number % 5))
@@ -132,10 +134,9 @@ def alive(pid: int) -> bool:
 
 
 def test_workers_end_when_their_parent_is_killed(tmp_path: Path) -> None:
-    root = Path(__file__).resolve().parents[2]
     script = tmp_path / "parent.py"
     script.write_text(_PARENT)
-    parent = subprocess.Popen([sys.executable, str(script), str(root), str(tmp_path)], cwd=root)
+    parent = subprocess.Popen([sys.executable, str(script), str(ROOT), str(tmp_path)], cwd=ROOT)
     files = [tmp_path / "a", tmp_path / "b"]
     deadline = time.monotonic() + 60
     while not all(file.is_file() and file.read_text() for file in files):
@@ -148,3 +149,28 @@ def test_workers_end_when_their_parent_is_killed(tmp_path: Path) -> None:
     while any(map(alive, pids)):
         assert time.monotonic() < deadline, "a worker outlived its parent"
         time.sleep(0.05)
+
+
+LOOK = """
+import sys
+sys.path.insert(0, {root!r})
+from runtime.executor import WorkerPool
+from tests.runtime.worker_functions import loaded
+if __name__ == "__main__":
+    with WorkerPool(1, preload={preload!r}) as pool:
+        print(*pool.map(loaded, ["cleaning.hashes"]))
+"""
+
+
+@pytest.mark.parametrize("preload", [["cleaning.hashes"], []])
+def test_workers_import_what_their_parent_does_wherever_it_runs(
+    tmp_path: Path, preload: list[str]
+) -> None:
+    script, folder = tmp_path / "look.py", tmp_path / "elsewhere"
+    folder.mkdir()
+    for name in ("cleaning", "runtime", "tests"):
+        (folder / f"{name}.py").write_text("raise SystemExit('the current folder is no place')")
+    script.write_text(LOOK.format(root=str(ROOT), preload=preload))
+    said = subprocess.run([sys.executable, script], cwd=folder, capture_output=True, text=True)
+    expected = str(ROOT / "cleaning" / "hashes.py") if preload else "None"
+    assert (said.stdout, said.stderr) == (f"{expected}\n", "")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,11 @@ NUMBERS = Table("numbers", "a number", (Column("n", pa.int64(), "the number", Fa
 
 def square(number: int) -> int:
     return number * number
+
+
+def loaded(name: str) -> str | None:
+    """The file of a module that this process has imported before."""
+    return getattr(sys.modules.get(name), "__file__", None)
 
 
 @dataclass(frozen=True)
