@@ -29,11 +29,11 @@ class Verdicts:
     """What is said of each candidate, row by row.
 
     `code` is UNIQUE to HELD; HELD is also said of published records that leave. `peer` is the row
-    of a copy's representative, else its own. `distance` to it in bits, `via` which fingerprint (0
-    whole, 1 trimmed, 255 none: by bytes alone), `agreement` of titles (of 32; 255: another file of
-    the same bytes was compared) and `colour_difference` (of 255) are those of copies. `shared`
-    counts the records that show a placeholder. `group` is the smallest row of its leak group, of
-    unique ones.
+    of a copy's representative, else its own. `distance` to it in bits, `via` between which pictures
+    (as in `Leaders`; 255: by bytes alone), `agreement` of titles (of 32; 255: another file of the
+    same bytes was compared) and `colour_difference` (of 255) are those of copies. `shared` counts
+    the records that show a placeholder. `group` is the smallest row of its leak group, of unique
+    ones.
     """
 
     code: NDArray[np.uint8]

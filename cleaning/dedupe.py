@@ -19,7 +19,7 @@ from runtime.stages import Context, StageResult, Unit, add_counts, stale_units
 from runtime.storage import sha256_file
 from runtime.workspace import Run
 
-VERSION = "2"
+VERSION = "3"
 _RUN_ID = re.compile(r"\d{8}T\d{6}Z")
 
 

@@ -31,7 +31,8 @@ LOW_BITS = np.uint64(BUCKETS - 1)
 Limits = tuple[int, int, int, int, int]
 """Radius, title-free radius, least title agreement, lightness and chroma differences."""
 Candidate = tuple[np.int64, np.int64, int]
-"""Distance, row of the leader, fingerprint: the smaller the better."""
+"""Distance, row of the leader, and `via`, which of their hashes: the smaller the better."""
+VIAS = 4
 
 
 @compiled
@@ -64,11 +65,23 @@ def _largest_difference(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> np.int64:
 
 
 @compiled
+def own_picture(via: int) -> int:
+    """Which picture of the row was compared: 0 the whole, 1 the trimmed one."""
+    return via & 1
+
+
+@compiled
+def their_picture(via: int) -> int:
+    """Which picture of the leader it was compared with: the other one from 2 on."""
+    return via & 1 ^ via >> 1
+
+
+@compiled
 def _better(
     best: Candidate,
     distance: np.int64,
     tag: np.uint32,
-    shared: np.int64,
+    kinds: np.int64,
     row: int,
     colours: Pair,
     sketch: NDArray[np.uint8],
@@ -77,12 +90,12 @@ def _better(
     """``best``, or the leader of ``tag`` if it is nearer and agrees in colour and title."""
     _, title_free, min_agreement, lightness, chroma = limits
     other = np.int64(tag >> np.uint32(2))
-    for fingerprint in range(2):
-        candidate = (distance, other, fingerprint)
-        if not (shared & np.int64(tag)) >> fingerprint & 1 or candidate >= best:
+    for via in range(VIAS):
+        candidate = (distance, other, via)
+        own, their = own_picture(via), their_picture(via)
+        if not (kinds >> own & np.int64(tag) >> their & 1) or candidate >= best:
             continue
-        colour = colours[fingerprint]
-        if _colours_agree(colour[row], colour[other], lightness, chroma) and (
+        if _colours_agree(colours[own][row], colours[their][other], lightness, chroma) and (
             distance <= title_free or _agreement(sketch[row], sketch[other]) >= min_agreement
         ):
             return candidate
@@ -126,7 +139,7 @@ def _search(
     band: int,
     best: Candidate,
     value: np.uint64,
-    shared: np.int64,
+    kinds: np.int64,
     row: int,
     colours: Pair,
     sketch: NDArray[np.uint8],
@@ -142,7 +155,7 @@ def _search(
             and not _seen(value ^ stored[position], band, limits[0])
         ):
             tag = tags[position]
-            best = _better(best, distance, tag, shared, row, colours, sketch, limits)
+            best = _better(best, distance, tag, kinds, row, colours, sketch, limits)
             if best[0] == 0 and tag >> np.uint32(2) >= best[1]:
                 break  # entries are in row order: nothing behind can be better
     return best
@@ -155,7 +168,7 @@ def _search_cells(
     band: int,
     best: Candidate,
     value: np.uint64,
-    shared: np.int64,
+    kinds: np.int64,
     row: int,
     colours: Pair,
     sketch: NDArray[np.uint8],
@@ -163,7 +176,7 @@ def _search_cells(
 ) -> Candidate:
     """``best``, or a better leader in the cells of like colour of a crowded bucket."""
     for picture in range(2):
-        kind = shared & np.int64(1 << picture)
+        kind = kinds & np.int64(1 << picture)
         for number in range(NEIGHBOUR_CELLS if kind else 0):
             bucket = first + cell_of(colours[picture][row], index.widths, number)
             best = _search(index, bucket, band, best, value, kind, row, colours, sketch, limits)
@@ -188,18 +201,18 @@ def _nearest(
             if best[0] == 0 and band + number > 0:
                 break  # equal hashes share all buckets: the first one held them all
             for kind in range(2):
-                value, shared = hashes[kind][row], np.int64(tag_of(hashes, usable, row, kind))
-                if not shared:
+                value, kinds = hashes[kind][row], np.int64(tag_of(hashes, usable, row, kind))
+                if not kinds:
                     continue
                 bucket = probe(bucket_of(value, band), number)
                 first = ~index.bounds[bucket, 0]
                 if first < 0:
                     best = _search(
-                        index, bucket, band, best, value, shared, row, colours, sketch, limits
+                        index, bucket, band, best, value, kinds, row, colours, sketch, limits
                     )
                 else:
                     best = _search_cells(
-                        index, first, band, best, value, shared, row, colours, sketch, limits
+                        index, first, band, best, value, kinds, row, colours, sketch, limits
                     )
     return best
 
@@ -227,9 +240,9 @@ def assign(
             best = _nearest(index, hashes, usable, row, colours, sketch, limits)
             if best[0] <= limits[0]:
                 leader_distance[row], leader[row], via[row] = best
-                theirs = colours[best[2]][best[1]]
+                own, theirs = colours[own_picture(best[2])], colours[their_picture(best[2])]
                 details[0][row] = _agreement(sketch[row], sketch[best[1]])
-                details[1][row] = _largest_difference(colours[best[2]][row], theirs)
+                details[1][row] = _largest_difference(own[row], theirs[best[1]])
                 continue
         for kind in range(2):
             tag = tag_of(hashes, usable, row, kind)

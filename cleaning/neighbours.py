@@ -3,7 +3,8 @@
 In come fingerprints in order of priority; out goes, for each row, the leader that it duplicates,
 or itself. A row joins the nearest leader before it within the radius, else it becomes one, so every
 member lies within the radius of its leader and nothing chains (union-find over near pairs put 68
-listings with 48 labels into one cluster).
+listings with 48 labels into one cluster). Whole and trimmed pictures are compared with one another
+too: of two nested borders the one file may lose both and the other the outer one alone.
 """
 
 from dataclasses import dataclass
@@ -87,9 +88,10 @@ class Leaders:
     """Who leads whom, row by row.
 
     ``leader`` int64[N]: the leader's row, a leader's own. For members, ``distance`` uint8[N] counts
-    differing bits, ``via`` names the fingerprint (0 whole, 1 trimmed), ``agreement`` the equal
-    components of the title sketches, ``colour_difference`` the largest of the 48 differences. For
-    leaders these are 0, 255, 32 and 0.
+    differing bits, ``via`` says between which pictures (0 both whole, 1 both trimmed, 2 its whole
+    one and the leader's trimmed one, 3 the other way round), ``agreement`` the equal components of
+    the title sketches, ``colour_difference`` the largest of the 48 differences. For leaders these
+    are 0, 255, 32 and 0.
     """
 
     leader: NDArray[np.int64]

@@ -47,7 +47,12 @@ RULES: Mapping[int, _Rule] = {
         "bridges_splits_v1", "rejected", "near copies of it are in two published splits"
     ),
 }
-_PICTURES = ("whole", "trimmed")
+_PICTURES = (
+    "the whole pictures",
+    "the trimmed pictures",
+    "its whole and the other's trimmed picture",
+    "its trimmed and the other's whole picture",
+)
 
 
 @dataclass(frozen=True)
@@ -155,7 +160,7 @@ def _measured(verdicts: Verdicts, row: np.int64) -> str:
         else "as for another record with its very file"
     )
     return (
-        f"{verdicts.distance[row]} bits on the {_PICTURES[verdicts.via[row]]} picture, "
+        f"{verdicts.distance[row]} bits between {_PICTURES[verdicts.via[row]]}, "
         f"colours differ by {verdicts.colour_difference[row]}, {titles}"
     )
 

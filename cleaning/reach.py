@@ -44,7 +44,7 @@ class Side(NamedTuple):
 def rows_in_reach(
     hashes: Hashes, usable: NDArray[np.uint8], fixed: int, radius: int
 ) -> NDArray[np.bool_]:
-    """Which rows have another within ``radius`` (0 to 7) bits by the same kind of picture, bool[N].
+    """Which rows have another within ``radius`` (0 to 7) bits by any of their hashes, bool[N].
 
     ``usable`` uint8[N] says which hashes of a row count (bit 0 the whole, bit 1 the trimmed one).
     The first ``fixed`` rows are not compared with one another, only with the others.
@@ -155,7 +155,7 @@ def count_near(
 def _matches(side: Side, position: int, value: np.uint64, tag: np.uint32, radius: int) -> bool:
     if count_ones(side.hashes[position] ^ value) > np.uint64(radius):
         return False
-    return bool((side.tags[position] & tag & np.uint32(3)) != np.uint32(0))
+    return bool(side.tags[position] >> np.uint32(2) != tag >> np.uint32(2))  # not the row's other
 
 
 @compiled

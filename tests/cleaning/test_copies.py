@@ -68,7 +68,7 @@ def test_a_near_copy_is_told_with_all_that_was_measured(bench: Bench) -> None:
     copy = found["a:2"]
     assert copy["peer_id"] == "a:1"
     assert copy["threshold"] == (6.0 if copy["rule"] == "near_fingerprint_v1" else 0.0)
-    bits = f"{copy['value']} bits on the trimmed picture, colours differ by "
+    bits = f"{copy['value']} bits between the trimmed pictures, colours differ by "
     assert f": {bits}" in copy["reason"]
     titles = int(copy["reason"].rpartition("titles share ")[2].removesuffix(" of 32"))
     assert 3 <= titles <= 32

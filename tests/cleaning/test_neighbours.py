@@ -75,11 +75,11 @@ def leaders_by_brute_force(
     for row in range(len(fixed)):
         candidates = []
         for other in leaders if not fixed[row] else ():
-            for kind in (0, 1):
-                distance = int(np.bitwise_count(hashes[kind][row] ^ hashes[kind][other]))
-                if not (usable[kind][row] and usable[kind][other]) or distance > thresholds.radius:
+            for via, (own, their) in enumerate(((0, 0), (1, 1), (0, 1), (1, 0))):
+                distance = int(np.bitwise_count(hashes[own][row] ^ hashes[their][other]))
+                if not (usable[own][row] and usable[their][other]) or distance > thresholds.radius:
                     continue
-                difference = np.abs(colours[kind][row] - colours[kind][other])
+                difference = np.abs(colours[own][row] - colours[their][other])
                 if thresholds.keep_variants and (difference > allowed).any():
                     continue
                 agreement = int((prints.sketch[row] == prints.sketch[other]).sum())
@@ -88,10 +88,10 @@ def leaders_by_brute_force(
                     and agreement < thresholds.min_title_agreement
                 ):
                     continue
-                candidates.append((distance, other, kind))
+                candidates.append((distance, other, via))
         if candidates:
-            distance, other, kind = min(candidates)
-            result.append((other, distance, kind))
+            distance, other, via = min(candidates)
+            result.append((other, distance, via))
         else:
             leaders.append(row)
             result.append((row, 0, 255))
@@ -265,11 +265,12 @@ def test_rows_in_reach_equal_brute_force(radius: int, fixed: int) -> None:
     hashes = (prints.phash, prints.phash_trim)
     usable = np.zeros(300, dtype=np.uint8)
     near = np.zeros((300, 300), dtype=np.bool_)
-    for kind in (0, 1):
-        good = ~is_degenerate(hashes[kind])
-        usable |= good.astype(np.uint8) << np.uint8(kind)
-        distances = np.bitwise_count(hashes[kind][:, None] ^ hashes[kind][None, :])
-        near |= (distances <= radius) & good[:, None] & good[None, :]
+    good = [~is_degenerate(kind) for kind in hashes]
+    for own in (0, 1):
+        usable |= good[own].astype(np.uint8) << np.uint8(own)
+        for their in (0, 1):
+            distances = np.bitwise_count(hashes[own][:, None] ^ hashes[their][None, :])
+            near |= (distances <= radius) & good[own][:, None] & good[their][None, :]
     near[:fixed, :fixed] = False
     np.fill_diagonal(near, False)
     assert (rows_in_reach(hashes, usable, fixed, radius) == near.any(axis=1)).all()
