@@ -3,6 +3,9 @@
 `python -m benchmarks.bare_spider HOST FILE`
 """
 
+# Untyped, as people write it.
+# mypy: ignore-errors
+
 import sys
 
 import scrapy

@@ -11,7 +11,7 @@ import io
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import get_args
+from typing import cast, get_args
 
 import imagehash
 import numpy as np
@@ -96,11 +96,11 @@ def _speed(files: Sequence[bytes], size: str, target: float | None) -> Iterator[
     for _ in range(ROUNDS):
         for name in ("imagehash", *get_args(Mode)):
             start = time.process_time()
-            by_imagehash(files) if name == "imagehash" else ours(files, name)
+            by_imagehash(files) if name == "imagehash" else ours(files, cast(Mode, name))
             spent = (time.process_time() - start) / len(files)
             best[name] = min(best.get(name, spent), spent)
     expected = by_imagehash(files)
-    for mode in ("reduced", "exact"):
+    for mode in get_args(Mode):
         least = target if mode == "reduced" else None
         ratio = best["imagehash"] / best[mode]
         yield Measurement(
@@ -109,8 +109,8 @@ def _speed(files: Sequence[bytes], size: str, target: float | None) -> Iterator[
             None if least is None else f"ratio >= {least:g}",
             None if least is None else ratio >= least,
         )  # fmt: skip
-        found = [int(value) for batch in ours(files, mode) for value in batch.phash]
-        equal = float(np.mean([a == b for a, b in zip(found, expected, strict=True)]))
+        hashes = np.concatenate([batch.phash for batch in ours(files, mode)]).tolist()
+        equal = float(np.mean([a == b for a, b in zip(hashes, expected, strict=True)]))
         if mode == "exact" and equal < 1:
             raise AssertionError(f"{1 - equal:.1%} of the exact hashes differ from imagehash's")
         yield Measurement("fingerprint", f"{size}, {mode}: equal hashes", "share", round(equal, 3))
@@ -123,10 +123,14 @@ def _recall(originals: Sequence[Image.Image], mode: Mode) -> Iterator[Measuremen
         quality = 50 if name.startswith("re-encoded") else 85
         copies = [encoded(change(photo), quality) for photo in originals]
         batches = ours([*(encoded(photo, 92) for photo in originals), *copies], mode)
-        columns = ("phash", "phash_trim", "colour", "colour_trim")
-        prints = (np.concatenate([getattr(batch, c) for batch in batches]) for c in columns)
-        alike = np.ones((2 * count, 32), np.uint8)
-        leaders = assign_leaders(Fingerprints(*prints, alike), np.arange(2 * count) < count).leader
+        prints = Fingerprints(
+            np.concatenate([batch.phash for batch in batches]),
+            np.concatenate([batch.phash_trim for batch in batches]),
+            np.concatenate([batch.colour for batch in batches]),
+            np.concatenate([batch.colour_trim for batch in batches]),
+            np.ones((2 * count, 32), np.uint8),
+        )
+        leaders = assign_leaders(prints, np.arange(2 * count) < count).leader
         share = float((leaders[count:] == np.arange(count)).mean())
         yield Measurement(
             "fingerprint", f"{count} photos {name}, {mode}: found", "share", round(share, 3)
