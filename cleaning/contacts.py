@@ -1,6 +1,7 @@
 """Find phone numbers, accounts and addresses that sellers put into titles.
 
-In comes a normalised title; out goes the text that gives it away, or ``None``. The forms are those
+In comes a normalised title, folded to simplified characters (`han_forms`); out goes the text that
+gives it away, or ``None``. The forms are those
 that shops' own filters provoke: spaced and Chinese digits, 薇信 and 威❤ for 微信, "shop8 点 com".
 """
 
@@ -9,7 +10,7 @@ import re
 _NAME_OF_ARTICLE_CHARS = 16
 # A number after one of these names an article, not a person.
 _ARTICLE = re.compile(
-    r"(?:货号|款号|型号|编号|编码|条码|条形码|条形碼|貨號|型號|批号|订单|零件号|配件号|原厂号"
+    r"(?:货号|款号|型号|编号|编码|条码|条形码|批号|订单|零件号|配件号|原厂号"
     r"|书号|证号|文号|序列号|适用|适配|兼容"
     r"|isbn|issn|ean|upc|sku|oem?|asin|mpn|p/?n|s/?n|no\.?|model|part|item|ref\.?"
     r"|art\.?)\s*[:：#]?\s*$",
@@ -61,7 +62,7 @@ _ACCOUNTS = re.compile(
     r"|\s?[个只张片件条毫米元%.])"
     r"|(?:企鹅|抠抠)\s*(?:群|号)\s*[:：]?\s*[1-9]\d{4,10}(?!\d)"
     # elsewhere
-    r"|(?:抖音|快手|小红书|公众|公號|闲鱼|微博)号\s*[:：]\s*\S{2,}|(?<![a-z])(?:telegram"
+    r"|(?:抖音|快手|小红书|公众|闲鱼|微博)号\s*[:：]\s*\S{2,}|(?<![a-z])(?:telegram"
     r"|line\s?id|instagram|ins|kakao(?:talk)?)"
     r"\s*[:：]\s*@?\w{4,}|(?<![a-z])(?:telegram|whats\s?app|instagram"
     r"|line(?:\s?id)?)\s*[:：]?\s*@\w{4,}|카톡\s*[:：]?\s*[a-z]\w{3,}",

@@ -6,7 +6,7 @@ seeded and restricted to the languages in question, is asked only where one scri
 of them and nothing else tells. (On simplified-Chinese product titles langdetect alone calls 37 %
 Korean: Mimino666/langdetect issues 13, 51, 120.) Japanese in Han characters alone is told by the
 forms only Japan writes; a title without them reads the same in both languages, and is Chinese
-unless Japanese is admitted.
+unless Japanese alone is admitted, which only characters that Japan does not have speak against.
 """
 
 from dataclasses import dataclass
@@ -18,7 +18,12 @@ from langdetect.detector_factory import DetectorFactory
 from langdetect.lang_detect_exception import LangDetectException
 
 from cleaning.scripts import count_scripts
-from cleaning.telling import by_letters, function_words, is_japanese_by_forms
+from cleaning.telling import (
+    by_letters,
+    function_words,
+    is_chinese_by_forms,
+    is_japanese_by_forms,
+)
 
 Method = Literal["script", "words", "langdetect", "none"]
 
@@ -119,9 +124,11 @@ def detect(
         return LanguageVerdict(named, script, "script", share, False)
     if script == "latin":
         return _among_latin(title, counts["latin"], wanted, share, thresholds)
-    # Han is Chinese unless Japanese is admitted too: a Japanese title may hold no kana.
-    rivals = ("zh", "ja") if script == "han" and "ja" in wanted else wanted
-    ranked = _probabilities(title, rivals) if len(rivals) > 1 else []
+    if script == "han" and wanted == ("ja",):
+        # langdetect calls 化粧水 200ml Chinese; only characters of China's own can tell that.
+        told = "zh" if is_chinese_by_forms(title) else "ja"
+        return _by_script(told, script, share, admitted)
+    ranked = _probabilities(title, wanted) if len(wanted) > 1 else []
     if not ranked:
         return _by_script(wanted[0], script, share, admitted)
     language, probability = ranked[0]

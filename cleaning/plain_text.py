@@ -5,6 +5,7 @@ titles are plain already; one search finds that out, and only the others are rew
 """
 
 import html
+import html.entities
 import re
 import unicodedata
 
@@ -30,13 +31,17 @@ _BLOCK_TAG = re.compile(rf"</?(?:{_BLOCK})(?:\s[^<>]*)?/?>", re.IGNORECASE)
 _INLINE_TAG = re.compile(rf"</?(?:{_INLINE})(?:\s[^<>]*)?/?>", re.IGNORECASE)
 
 # Controls, zero-width and direction marks, private use and lone surrogates (which no UTF-8 file
-# can hold). The joiners U+200C/D stay inside scripts that spell with them.
+# can hold). The joiners U+200C/D stay inside scripts that spell with them, and between emoji.
 _INVISIBLE_CLASS = (
     "\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e"
     "\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb"
     "\ufffe\uffff\ud800-\udfff\ue000-\uf8ff\U000e0000-\U000e0fff\U000f0000-\U0010ffff"
 )
-_INVISIBLE = re.compile(f"[{_INVISIBLE_CLASS}]|(?<![\u0600-\u06ff\u0900-\u0dff])[\u200c\u200d]")
+_EMOJI = "[\u2600-\u27bf\U0001f000-\U0001faff]"
+_JOINED_EMOJI = rf"(?:(?<={_EMOJI})|(?<={_EMOJI}\ufe0f))\u200d(?={_EMOJI})"
+_INVISIBLE = re.compile(
+    f"[{_INVISIBLE_CLASS}]|(?<![\u0600-\u06ff\u0900-\u0dff])(?!{_JOINED_EMOJI})[\u200c\u200d]"
+)
 _SPACES = re.compile(r"\s+")
 
 # Sentence punctuation belongs to Chinese typography and keeps its full width.
@@ -120,4 +125,7 @@ def _pass(text: str) -> str:
 
 
 def _unescaped(match: re.Match[str]) -> str:
-    return html.unescape(match.group().replace("amp;", ""))
+    entity = match.group().replace("amp;", "")
+    # html.unescape reads the beginning of a name that it does not know: "&notit;" as "¬it;".
+    known = entity[1:2] == "#" or entity[1:] in html.entities.html5
+    return html.unescape(entity) if known else entity

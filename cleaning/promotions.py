@@ -8,6 +8,8 @@ before they are looked up.
 import re
 from functools import lru_cache
 
+from cleaning.han_forms import folded_pattern, simplified
+
 MAX_CHARS = 60
 """Longer contents are sentences, and sentences in brackets describe products."""
 
@@ -139,7 +141,7 @@ _VOCABULARY = (
     r"预售|预[定购](?:中)?|下单(?:立减|有礼|送|备注|即送|就送)?|(?:详情)?咨询(?:客服|有礼|优惠"
     r"|享优惠)?|详询(?:客服)?|联系客服"
     r"|拍下|(?:拍前|购前|请)?(?:联系|咨询|询问)客服|备注(?:颜色|尺码|款式|型号)?",
-    rf"(?:\d+元)?(?:领券|优惠券|满减券)(?:\d+元?)?|(?:领|送|\d+元)(?:抵用券|代金券|礼券|红包"
+    rf"(?:\d+元)?(?:领券|优惠券|满减券)(?:\d+元?)?|(?:领|送)(?:抵用券|代金券|礼券)|(?:领|送|\d+元)(?:红包"
     rf"|津贴)|双(?:11|12|十一|十二|旦)(?:{_EVENT}|爆款)?价?"
     rf"|(?:6\.?18|11\.11|12\.12|99|88|38|818|1111|1212)(?:年中)?(?:{_EVENT}|节|购物节|价|爆款"
     rf"|抢先|提前购)+"
@@ -185,11 +187,11 @@ _VOCABULARY = (
     r"|mi[eễ]n\s*ph[ií]\s*v[aậ]n\s*chuy[eể]n|gi[aả]m\s*gi[aá](?:\s*\d+%)?|khuy[eế]n\s*m[aã]i"
     r"|gratis\s+ongkir|promo",
 )
-_PROMOTION = re.compile("|".join(_VOCABULARY))
+_PROMOTION = folded_pattern("|".join(_VOCABULARY))
 
 # What may stand beside a promotion without naming the product: places goods are sent from,
 # carriers and platforms, times, prices.
-_FILLER = re.compile(
+_FILLER = folded_pattern(
     rf"\d+(?:\.\d+)?元|{_N}{_UNIT}起?|[¥$€£]\d+(?:\.\d+)?|/{_UNIT}|{_PLACE}"
     "|京东|天猫|淘宝|拼多多|抖音|唯品会|苏宁|顺丰|中通|圆通|韵达|邮政|ems|保税仓?|仓|发货?"
     "|今[日天]|本店|全店|全场|活动|每日"
@@ -199,18 +201,6 @@ _FILLER = re.compile(
     "|jd|tmall|sf|plus|now|only|today|the|and|for|[的了啦吧享即+&、]",
 )
 _WORD = re.compile(r"\w")
-
-_SIMPLIFIED = str.maketrans(
-    "時艦滬郵稅運贈減價搶倉賣購營質賠貨發達禮銷熱薦買滿補貼團預詢專會雙節慶終換無撿虧錯唄條舊聯備"
-    "評氣寶寵驚紅"
-    "裝樓嘗現鉅讓瘋閃處優動學單廠銀榜實體網獨領號碼訂權驗證書險離遠區溫處銳級萬點戶臺灣個盒雙隻顆"
-    "張輛對這後",
-    "时舰沪邮税运赠减价抢仓卖购营质赔货发达礼销热荐买满补贴团预询专会双节庆终换无捡亏错呗条旧联备"
-    "评气宝宠惊红"
-    "装楼尝现钜让疯闪处优动学单厂银榜实体网独领号码订权验证书险离远区温处锐级万点户台湾个盒双只颗"
-    "张辆对这后",
-)
-
 
 # No promotion is written without one of these, and few product names hold one: asking for them
 # first spares most brackets the vocabulary. tests/cleaning/test_promotions.py holds that against
@@ -224,10 +214,7 @@ _SIGN_CHARACTERS = (
     "특세할쿠발배"
     "출도증한예베인신정사"
 )
-_TRADITIONAL_SIGNS = "".join(
-    chr(ours) for ours, simplified in _SIMPLIFIED.items() if chr(simplified) in _SIGN_CHARACTERS
-)
-_SIGN = re.compile(f"[{_SIGN_CHARACTERS}{_TRADITIONAL_SIGNS}]")
+_SIGN = folded_pattern(f"[{_SIGN_CHARACTERS}]")
 _LETTER_SIGN = re.compile(
     "free|ship|deliver|dispatch|stock|order|sale|deal|price|offer|discount|saving|off|up to|save"
     "|limited|sell|rated|arriv"
@@ -245,9 +232,10 @@ def is_promotional(segment: str) -> bool:
     Anything else that is left (a brand, a pack size, a date, a flavour) keeps the segment: an
     offer that stays in a title is a smaller loss than a product name that goes.
     """
-    if _SIGN.search(segment) is None and _LETTER_SIGN.search(segment.lower()) is None:
+    folded = simplified(segment).lower()
+    if _SIGN.search(folded) is None and _LETTER_SIGN.search(folded) is None:
         return False
-    return only_advertises(segment)
+    return only_advertises(folded)
 
 
 @lru_cache(maxsize=4096)
@@ -258,6 +246,5 @@ def only_advertises(segment: str) -> bool:
     """
     if len(segment) > MAX_CHARS:
         return False
-    folded = segment.lower().translate(_SIMPLIFIED)
-    rest, promotions = _PROMOTION.subn(" ", folded)
+    rest, promotions = _PROMOTION.subn(" ", simplified(segment).lower())
     return promotions > 0 and _WORD.search(_FILLER.sub(" ", rest)) is None

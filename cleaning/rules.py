@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from cleaning import contacts, title_signs
+from cleaning.han_forms import simplified
 from cleaning.language import (
     SCRIPT_LANGUAGES,
     LanguageThresholds,
@@ -35,10 +36,12 @@ class TitleThresholds:
 class TitleFacts(NamedTuple):
     """A title as the rules see it; ``unclosed`` is the place of its first open bracket, or -1.
 
-    ``latin`` says whether titles in Latin script are admitted and this one is in no other script.
+    ``folded`` is the title in simplified characters, place for place. ``latin`` says whether titles
+    in Latin script are admitted and this one is in no other script.
     """
 
     title: str
+    folded: str
     removed: tuple[str, ...]
     unclosed: int
     language: LanguageVerdict
@@ -139,8 +142,11 @@ def _sign(
     search: Callable[[str], str | None], threshold: str
 ) -> Callable[[TitleFacts, TitleThresholds], Finding | None]:
     def predicate(facts: TitleFacts, thresholds: TitleThresholds) -> Finding | None:
-        found = search(facts.title)
-        return None if found is None else (found, threshold)
+        found = search(facts.folded)
+        if found is None:
+            return None
+        place = facts.folded.index(found)
+        return facts.title[place : place + len(found)], threshold
 
     return predicate
 
@@ -224,7 +230,7 @@ def judge_title(
     title, removed, unclosed = normalise_title(raw)
     language = detect(title, languages, thresholds.language)
     latin = language.script in (None, "latin") and _admits_latin(languages)
-    facts = TitleFacts(title, removed, unclosed, language, languages, latin)
+    facts = TitleFacts(title, simplified(title), removed, unclosed, language, languages, latin)
     verdicts: list[RuleVerdict] = []
     flags: list[RuleVerdict] = []
     # Of an empty title every other rule is vacuous.

@@ -38,7 +38,7 @@ class CleanWork:
 
 def libraries() -> tuple[str, ...]:
     """Versions of the libraries that decide what a part holds; another one is another run key."""
-    packages = ("pillow", "simplejpeg", "numpy", "scipy", "pyarrow", "langdetect", "ftfy")
+    packages = ("pillow", "simplejpeg", "numpy", "scipy", "pyarrow", "langdetect", "ftfy", "opencc")
     return (
         f"python {sys.version_info.major}.{sys.version_info.minor}",
         f"libjpeg {features.version('jpg')}",

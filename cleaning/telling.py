@@ -7,6 +7,7 @@ tools" French.
 
 import re
 from collections import Counter
+from functools import lru_cache
 
 _LETTERS: dict[str, tuple[tuple[str, re.Pattern[str]], ...]] = {
     "latin": (("vi", re.compile("[\u01a0\u01a1\u01af\u01b0\u1ea0-\u1ef9]")),),
@@ -77,6 +78,7 @@ FUNCTION_WORDS: dict[str, frozenset[str]] = {
     }.items()
 }
 _WORDS = re.compile(r"[^\W\d_]+")
+_HAN = re.compile("[\u4e00-\u9fff]")
 
 
 def by_letters(title: str, script: str) -> str | None:
@@ -93,6 +95,23 @@ def is_japanese_by_forms(title: str, han: int) -> bool:
     if len(forms) < MIN_JAPANESE_FORMS:
         return False
     return len(set(forms)) >= MIN_JAPANESE_FORMS and len(forms) >= MIN_JAPANESE_SHARE * han
+
+
+def is_chinese_by_forms(title: str) -> bool:
+    """Whether ``title`` holds a character that Japanese writing does not have (连, 產).
+
+    Japan's character sets, JIS X 0208 and its extensions, hold every character in use there.
+    """
+    return any(_is_foreign_to_japan(character) for character in _HAN.findall(title))
+
+
+@lru_cache(maxsize=4096)
+def _is_foreign_to_japan(character: str) -> bool:
+    try:
+        character.encode("cp932")
+    except UnicodeEncodeError:
+        return True
+    return False
 
 
 def function_words(title: str) -> Counter[str]:

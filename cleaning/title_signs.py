@@ -1,12 +1,15 @@
 """Signs that a title does not name a product: what the predicates of the title rules look for.
 
-In comes a normalised title; out goes the text that gives it away, or ``None`` when there is none.
+In comes a normalised title, folded to simplified characters (`han_forms`); out goes the text that
+gives it away, or ``None`` when there is none.
 Each search first asks for a character that none of its expressions can do without, which spares
 nearly every title the expressions; ``every_…`` does without, and tests hold the two together.
 """
 
 import re
 from collections import Counter
+
+from cleaning.han_forms import folded_pattern
 
 # ------------------------------------------------------------------------------ listings
 
@@ -16,7 +19,7 @@ _LISTING = (
     r"(?:^|(?<=[\s,，.。!！:：;；、()\[\]【】~-])|(?<=商品)|(?<=宝贝)|(?<=产品)|(?<=链接)|(?<=赠品)"
     r"|(?<=样品)|(?<=测试)|(?<=专用)|(?<=单独)|(?<=专拍)|(?<=差价)|(?<=运费)|(?<=邮费))"
 )
-_SERVICE = re.compile(
+_SERVICE = folded_pattern(
     r"(?:差价|运费|邮费|快递费|定金|订金|尾款|赠品|样品|安装费|服务费)(?:补拍|专拍|专用(?=$"
     r"|链接)|链接(?![线器头口])|差价|补差|补款)"
     r"|补(?:差价|邮费|运费|拍差|款)(?:专|链|连|勿|请|用|的|拍下|,|，)|差价(?:补拍|专拍|链接|补齐"
@@ -60,18 +63,13 @@ _PAYMENT_SIGN = re.compile(
 MAX_OTHER_CHARACTERS = 4
 """Letters and digits that a listing for a payment may hold beside the words for it."""
 
-_SIMPLIFIED = str.maketrans(
-    "補測試請購買運費郵訂鏈贈樣單標點擊發貨寶產賣僅專連價務裝戶聯繫備註額數遞資認確願誤別",
-    "补测试请购买运费邮订链赠样单标点击发货宝产卖仅专连价务装户联系备注额数递资认确愿误别",
-)
 # Each begins with a class, for which the regular expression engine skips ahead quickly: the first
 # and the second character of the words above, and of those that stand with 专用 and 链接.
-_SERVICE_SIGN = re.compile(
-    "[补補差测測勿别別要拍失作此专專样樣版急价價续續品运運邮郵递遞定订訂尾赠贈再后後能才件款费費"
-    "金購落]"
-    "(?:[差邮郵運运拍款价價试試下购購付点點不效废廢链鏈連连宝寶商费費金品入札]"
-    "|(?<=[专專])[用属屬][链鏈連连]"
-    "|(?<=[费費金款品件])[专專补補])"
+_SERVICE_SIGN = folded_pattern(
+    "[补差测勿别要拍失作此专样版急价续品运邮递定订尾赠再后能才件款费金購落]"
+    "(?:[差邮运拍款价试下购付点不效废链连宝商费金品入札]"
+    "|(?<=专)[用属][链连]"
+    "|(?<=[费金款品件])[专补])"
 )
 _SERVICE_WORD = re.compile(
     "[tTdDsSpPfFkKтТдДテ테결배し](?:[eE][sS][tT]|[uU][mM][mM]|[oO] [nN]|[hH][iI][pP]|[oO][sS][tT]"
@@ -89,10 +87,9 @@ def service_listing(title: str) -> str | None:
 
 def every_service_listing(title: str) -> str | None:
     """`service_listing` without asking for signs first."""
-    folded = title.translate(_SIMPLIFIED)
-    found = _first(_SERVICE, folded)
-    if found is None and _PAYMENT_SIGN.search(folded):
-        rest = _PAYMENT.sub("", folded)
+    found = _first(_SERVICE, title)
+    if found is None and _PAYMENT_SIGN.search(title):
+        rest = _PAYMENT.sub("", title)
         if sum(character.isalpha() for character in rest) <= MAX_OTHER_CHARACTERS:
             return title
     return found

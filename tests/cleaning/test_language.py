@@ -197,6 +197,14 @@ def test_an_english_word_outvotes_a_detector_misled_by_terms(title: str) -> None
     assert detect(title, ("en",)).accepted
 
 
+def test_where_japanese_alone_is_admitted_han_is_japanese_but_for_characters_of_china() -> None:
+    for title in ("化粧水 200ml", "本革財布", "日本酒 獺祭 純米大吟醸 720ml", "南部鉄器 急須"):
+        assert detect(title, ("ja",)).accepted, title
+    for title in ("女装连衣裙夏季新款", "高级茶叶 礼盒", "國產牛肉乾"):
+        verdict = detect(title, ("ja",))
+        assert (verdict.language, verdict.accepted) == ("zh", False), title
+
+
 def test_japanese_in_han_alone_is_told_by_its_own_forms_or_taken_for_chinese() -> None:
     assert detect("東京駅限定発売 桜柄", ("zh",)).language == "ja"
     assert not detect("現在販売可能在庫数 価格", ("zh",)).accepted

@@ -5,8 +5,10 @@ import time
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from opencc import OpenCC
 
 from cleaning import promotions
+from cleaning.han_forms import simplified
 from cleaning.promotions import MAX_CHARS, is_promotional, only_advertises
 from cleaning.segments import NEVER, take_promotions
 from tests.cleaning.strategies import TITLES, matching
@@ -108,13 +110,22 @@ def test_offers_and_promises_are_promotional() -> None:
     assert [segment for segment in segments if not is_promotional(segment)] == []
 
 
+@pytest.mark.parametrize("spelling", ["s2t", "s2tw", "s2hk"])
+def test_offers_in_traditional_characters_are_promotional(spelling: str) -> None:
+    convert = OpenCC(spelling).convert
+    segments = [convert(offer) for offer in (*PROMOTIONS.split(), *MORE_PROMOTIONS.split("|"))]
+    assert [segment for segment in segments if not is_promotional(segment)] == []
+    kept = [convert(name) for name in (*PRODUCTS.split(), *MORE_PRODUCTS.split("|"))]
+    assert [name for name in kept if is_promotional(name)] == []
+
+
 def test_what_names_or_describes_a_product_is_not() -> None:
     segments = [*PRODUCTS.split(), *MORE_PRODUCTS.split("|"), *LATIN_PRODUCTS]
     assert [segment for segment in segments if only_advertises(segment)] == []
 
 
 def check_sign(row: int, data: st.DataObject) -> None:
-    said = data.draw(matching(promotions._VOCABULARY[row]))
+    said = simplified(data.draw(matching(promotions._VOCABULARY[row])))
     signs = (promotions._SIGN.search(said), promotions._LETTER_SIGN.search(said.lower()))
     assert any(signs) or len(said) > MAX_CHARS, said
 

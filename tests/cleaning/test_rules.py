@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
+from opencc import OpenCC
 
 from cleaning.language import LanguageThresholds
 from cleaning.promotions import is_promotional
@@ -111,6 +112,17 @@ def rules_of(title: str, languages: tuple[str, ...] = ("zh",)) -> list[str]:
 )
 def test_a_rule_fires_on_what_it_is_for(rule: str, title: str) -> None:
     assert rules_of(title)[0] == rule
+
+
+@pytest.mark.parametrize("spelling", ["s2t", "s2tw", "s2hk"])
+def test_every_rule_reads_traditional_characters_and_shows_them(spelling: str) -> None:
+    convert = OpenCC(spelling).convert
+    for title in (title for titles in FIRES.values() for title in titles):
+        said = judge_title(convert(title), TitleThresholds(), ("zh",))
+        assert [verdict.rule for verdict in said.verdicts] == rules_of(title)
+        for verdict in said.verdicts:
+            if verdict.rule in ("title_service_listing_v2", "title_contact_details_v2"):
+                assert str(verdict.value) in said.title
 
 
 @pytest.mark.parametrize("title", PRODUCTS)

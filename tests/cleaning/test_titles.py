@@ -29,6 +29,7 @@ from tests.cleaning.strategies import TITLES
         ("&#x5976;&#31881; 900g", "奶粉 900g"),
         ("è‹¹æžœæ‰‹æœº", "苹果手机"),
         ("Ａ４　（５００張）／包", "A4 (500張)/包"),
+        ("x\ufe0f\u200d🌈 a\u200db", "x🌈 ab"),
     ],
 )
 def test_markup_width_and_invisible_characters_go(raw: str, title: str) -> None:
@@ -45,6 +46,7 @@ def test_markup_width_and_invisible_characters_go(raw: str, title: str) -> None:
         "【450g/罐】飞鹤",
         "[Kabrita] 羊奶粉",
         "می‌خواهم",
+        "👨\u200d👩\u200d👧 &notit; 玩具",
         "① ② ⅓ ㎡ ㎏ № ® © § ª º ³ µ Ω ½″ ℉ ㈱ ㏄ Ⅳ ❤ →",
         "“好看” ‘新’ —— … 《书》 「雪」 · 、。",
     ],
