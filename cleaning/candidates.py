@@ -22,8 +22,6 @@ from cleaning.sketch import SKETCH_BYTES
 from runtime.columns import from_numbers, numbers
 from runtime.errors import PartError
 from runtime.optouts import OPTED_OUT_RULE
-from runtime.parts import PartFolder
-from runtime.tables import FINGERPRINT
 from runtime.workspace import Run
 
 SHA_BYTES = 16  # of 32: a collision among 10^9 files has a chance of 10^-21
@@ -85,14 +83,13 @@ class Candidates:
 
 
 def load_candidates(
-    run: Run, parts: Sequence[str], index: PublishedIndex | None, version: str,
-    run_starts: Sequence[int],
-) -> Candidates:  # fmt: skip
+    run: Run, parts: Sequence[str], index: PublishedIndex | None, run_starts: Sequence[int]
+) -> Candidates:
     """Every kept record of the run that the release with that fingerprint index does not hold.
 
     `run_starts` are the instants, in microseconds since 1970 and in order, at which the runs up to
     this one began. A published record that opts out in this run leads no more: it leaves with the
-    next release. Raises PartError for a part with fingerprints of another version.
+    next release.
     """
     old = 0 if index is None else len(index)
     seals = {name: seal for name in parts if (seal := run.cleaned.seal(name)) is not None}
@@ -104,7 +101,6 @@ def load_candidates(
             end = _fill(columns, end, _published_columns(batch, shops))
     starts = np.asarray(run_starts, np.int64)
     for number, name in enumerate(parts):
-        _require_version(run.cleaned, name, version)
         table = run.cleaned.read(name, [*_FACTS, *PRINT_COLUMNS])
         known = np.full(table.num_rows, -1, np.int64)
         if index is not None:
@@ -128,14 +124,6 @@ def _fill(columns: Columns, start: int, rows: Columns) -> int:
     for name, values in rows.items():
         columns[name][start:end] = values
     return end
-
-
-def _require_version(folder: PartFolder, name: str, version: str) -> None:
-    found = folder.metadata(name).get(FINGERPRINT, version)
-    if found != version:
-        raise PartError(
-            folder.path(name), f"expected fingerprints {version}, got {found}; run `mep3m clean`"
-        )
 
 
 def _opted_out(

@@ -7,16 +7,19 @@ in one worker, and writes per listings part the survivors and a decision on ever
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from cleaning.hashes import VERSIONS
 from cleaning.reindex import comparable_index
 from runtime.config import DedupeConfig
-from runtime.parts import run_key
+from runtime.errors import WorkspaceError
+from runtime.parts import PartFolder, run_key
 from runtime.progress import progress
 from runtime.stages import Context, StageResult, Unit, add_counts, stale_units
 from runtime.storage import sha256_file
+from runtime.tables import FINGERPRINT
 from runtime.workspace import Run
 
 VERSION = "3"
@@ -43,11 +46,13 @@ def dedupe(context: Context) -> StageResult:
     """Judge all kept records; skipped where nothing changed since it last ran.
 
     Where the release holds fingerprints of another version, those of this one are taken first.
+    Raises WorkspaceError where the run's own are of another version than the configuration's.
     """
     run, settings = context.run, context.config.dedupe
     cleaned, labels = run.cleaned.seals(), run.labels.seals()
     parts = tuple(name for name in run.listings.names() if name in cleaned and name in labels)
     version = VERSIONS[context.config.clean.fingerprints]
+    _require_version(run.cleaned, parts, version)
     index = comparable_index(context, version)
     ids = (earlier.run_id for earlier in context.workspace.runs())
     earlier = tuple(name for name in ids if name <= run.run_id and _RUN_ID.match(name))
@@ -65,6 +70,17 @@ def dedupe(context: Context) -> StageResult:
         with progress("dedupe", quiet=context.quiet):
             list(context.pool.map(dedupe_all, [work]))
     return StageResult(add_counts(outputs[-1], units), len(stale))
+
+
+def _require_version(cleaned: PartFolder, parts: Sequence[str], version: str) -> None:
+    """Before anything is changed: hashes of two versions cannot be compared."""
+    for name in parts:
+        found = cleaned.metadata(name).get(FINGERPRINT, version)
+        if found != version:
+            raise WorkspaceError(
+                f"{cleaned.path(name)}: expected fingerprints {version}, as `clean.fingerprints` "
+                f"asks for, found {found}; run `mep3m clean` and `mep3m map` first"
+            )
 
 
 def dedupe_all(work: DedupeWork) -> None:

@@ -87,7 +87,7 @@ IMAGE_RULES: tuple[ImageRule, ...] = (
             (
                 "image_too_many_bytes_v1",
                 "the file is too large",
-                "32 MiB: above any shop's picture",
+                "256 MiB, the most that fetch can be told to take",
             ),
             ("image_too_many_pixels_v1", "too many pixels", "64 M pixels: 192 MB once decoded"),
             ("image_truncated_v1", "the file ends too early", "the formats' end marks"),

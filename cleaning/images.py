@@ -27,9 +27,12 @@ REDUCED_SIDE = 64
 @dataclass(frozen=True)
 class ImageLimits:
     """What one image may cost: bytes on the wire, pixels in memory (64 M pixels are 192 MB) and
-    seconds of processor time, which the caller of ``decode`` keeps."""
+    seconds of processor time, which the caller of ``decode`` keeps.
 
-    max_bytes: int = 32 * 1024 * 1024
+    Fetch has a bound of its own on bytes, and this is the largest that it can be given.
+    """
+
+    max_bytes: int = 256 * 1024 * 1024
     max_pixels: int = 64_000_000
     max_seconds: float = 20.0
 

@@ -39,7 +39,7 @@ def _judge(work: DedupeWork, index: PublishedIndex | None) -> None:
     settings = work.settings
     radius = settings.radius if settings.policy == "near" else 0
     candidates = load_candidates(
-        work.run, work.parts, index, work.version, [_start_of(run_id) for run_id in work.earlier]
+        work.run, work.parts, index, [_start_of(run_id) for run_id in work.earlier]
     )
     verdicts = judge_copies(
         candidates,

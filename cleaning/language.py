@@ -24,28 +24,9 @@ from cleaning.telling import (
     is_chinese_by_forms,
     is_japanese_by_forms,
 )
+from runtime.languages import SCRIPT_LANGUAGES
 
 Method = Literal["script", "words", "langdetect", "none"]
-
-SCRIPT_LANGUAGES: dict[str, tuple[str, ...]] = {
-    "han": ("zh", "ja"),
-    "kana": ("ja",),
-    "hangul": ("ko",),
-    "thai": ("th",),
-    "cyrillic": ("ru", "uk", "bg", "mk"),
-    "arabic": ("ar", "fa", "ur"),
-    "hebrew": ("he",),
-    "greek": ("el",),
-    "devanagari": ("hi", "mr", "ne"),
-    "latin": (
-        *("en", "de", "fr", "es", "it", "pt", "nl", "sv", "da", "no", "fi", "pl", "cs", "sk"),
-        *("hu", "ro", "tr", "id", "vi", "hr", "sl", "et", "lv", "lt", "ca", "af", "sq", "tl"),
-    ),
-}
-"""Languages of each script, the most common first: it names a title no one asked about."""
-
-KNOWN_LANGUAGES = frozenset(code for codes in SCRIPT_LANGUAGES.values() for code in codes)
-"""Every code that may be admitted; a region ("zh-cn", "zh-tw") is accepted and ignored."""
 
 LATIN_LETTERS_PER_CHARACTER = 3
 """A Han character weighs as much as this many Latin letters: "Nike Air Force 1 男鞋" is Chinese."""

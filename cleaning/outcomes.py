@@ -35,10 +35,10 @@ RULES: Mapping[int, _Rule] = {
     copies.UNIQUE: _Rule("unique_v1", "kept", "no earlier record shows the same picture"),
     copies.SAME_BYTES: _Rule("same_bytes_v1", "duplicate", "its image file equals the other's"),
     copies.SAME_FINGERPRINT: _Rule(
-        "same_fingerprint_v1", "duplicate", "its picture has the same perceptual hash and colours"
+        "same_fingerprint_v1", "duplicate", "its picture has the same perceptual hash"
     ),
     copies.NEAR_FINGERPRINT: _Rule(
-        "near_fingerprint_v1", "duplicate", "its picture is within the radius, colours agree"
+        "near_fingerprint_v1", "duplicate", "its picture is within the radius"
     ),
     copies.PLACEHOLDER: _Rule(
         "placeholder_image_v2", "rejected", "many unlike titles of the site share its picture"

@@ -14,8 +14,6 @@ from runtime.tables import FINGERPRINT
 if TYPE_CHECKING:
     from cleaning.stage import CleanWork
 
-MAX_IMAGE_BYTES = 256 * 1024 * 1024  # fetch has its own bound, and never a larger one
-
 
 def clean_part(work: CleanWork) -> None:
     """Judge every listing of one part."""
@@ -28,9 +26,8 @@ def clean_part(work: CleanWork) -> None:
     finally:
         index.close()
     limits = ImageLimits(
-        MAX_IMAGE_BYTES,
-        settings.max_image_megapixels * 1_000_000,
-        settings.max_image_seconds,
+        max_pixels=settings.max_image_megapixels * 1_000_000,
+        max_seconds=settings.max_image_seconds,
     )
     pictures = pictures_of(
         run, places.values(), limits, settings.fingerprints, careful=work.careful

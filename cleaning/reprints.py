@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 BATCH_IMAGES = 64
 BATCH_PIXELS = 32_000_000
 # As much as any configuration can have admitted.
-LIMITS = ImageLimits(256 * 1024 * 1024, 89_000_000)
+LIMITS = ImageLimits(max_pixels=89_000_000)
 MEMORY = 1024**3 + 48 * LIMITS.max_pixels + LIMITS.max_bytes
 
 _PRINTS = ("phash", "phash_trim", "colour", "colour_trim")

@@ -12,7 +12,6 @@ from typing import NamedTuple
 from cleaning import contacts, title_signs
 from cleaning.han_forms import simplified
 from cleaning.language import (
-    SCRIPT_LANGUAGES,
     LanguageThresholds,
     LanguageVerdict,
     admitted_languages,
@@ -20,6 +19,7 @@ from cleaning.language import (
 )
 from cleaning.titles import normalise_title
 from cleaning.truncation import truncation
+from runtime.languages import SCRIPT_LANGUAGES
 
 
 @dataclass(frozen=True)

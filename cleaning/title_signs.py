@@ -58,7 +58,7 @@ _PAYMENT = re.compile(
     "|老客户?|客户|顾客|亲|用|费用|费|专"
 )
 _PAYMENT_SIGN = re.compile(
-    "补(?:差|邮|运|拍|款)|差价|^(?:[^险]{0,4})(?:运费|邮费|快递费|定金|订金|尾款|赠品)(?!险)"
+    "补(?:差|邮|运|拍|款)|差价|^[^险]{0,4}(?<![免包送])(?:运费|邮费|快递费|定金|订金|尾款|赠品)(?!险)"
 )
 MAX_OTHER_CHARACTERS = 4
 """Letters and digits that a listing for a payment may hold beside the words for it."""

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from runtime.errors import ConfigError
+from runtime.languages import KNOWN_LANGUAGES
 
 _TOO_SHORT = re.compile(r"List should have at least (\d+) items? after validation, not \d+")
 SITE_KEY = r"^[a-z0-9][a-z0-9-]{0,39}$"
@@ -143,12 +144,11 @@ class CleanConfig(_Section):
 
     @field_validator("languages")
     @classmethod
-    def _two_letters(cls, value: list[str]) -> list[str]:
+    def _known(cls, value: list[str]) -> list[str]:
         for code in value:
-            if not (len(code) == 2 and code.isascii() and code.isalpha() and code.islower()):
-                raise ValueError(
-                    f"a list of two-letter ISO 639-1 codes such as ['zh'], got {code!r}"
-                )
+            if code not in KNOWN_LANGUAGES:
+                known = " ".join(sorted(KNOWN_LANGUAGES))
+                raise ValueError(f"ISO 639-1 codes of these languages: {known}; got {code!r}")
         return value
 
 

@@ -168,9 +168,10 @@ def _ensure_server() -> None:
     By itself it would look for modules in the current folder first, where files of any name may
     lie, and not where a script's own modules are (Python before 3.14).
     """
-    path = {"PYTHONPATH": os.pathsep.join(sys.path), "PYTHONSAFEPATH": "1"}
-    before = {name: os.environ.get(name) for name in path}
-    os.environ.update(path)
+    folders = [*filter(None, [os.environ.get("PYTHONPATH")]), *sys.path]
+    wanted = {"PYTHONPATH": os.pathsep.join(folders), "PYTHONSAFEPATH": "1"}
+    before = {name: os.environ.get(name) for name in wanted}
+    os.environ.update(wanted)
     try:
         forkserver.ensure_running()
     finally:

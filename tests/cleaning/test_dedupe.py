@@ -14,7 +14,7 @@ from cleaning.candidates import _sha_words
 from cleaning.hashes import is_degenerate
 from cleaning.published import PublishedIndex
 from demo.scenes import render
-from runtime.errors import PartError
+from runtime.errors import WorkspaceError
 from tests.cleaning.judged_run import Bench, Item, prints_of, saved
 
 UNLIKE = [
@@ -163,7 +163,8 @@ def test_every_record_that_was_judged_survives_or_has_a_decision(bench: Bench) -
 def test_fingerprints_of_another_version_are_refused(bench: Bench) -> None:
     bench.clean(shelf(4))
     bench.mode = "reduced"
-    with pytest.raises(PartError, match=r"expected fingerprints .*-reduced.* run `mep3m clean`"):
+    expected = r"expected fingerprints .*-reduced.*, found .*-exact.*; run `mep3m clean`"
+    with pytest.raises(WorkspaceError, match=expected):
         bench.dedupe()
 
 

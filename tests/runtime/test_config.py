@@ -57,6 +57,7 @@ def test_what_is_shown_off_is_valid_when_turned_on() -> None:
         ({"workers": 0}, ("workers", "0", "1")),
         ({"crawl": {"delay": True}}, ("crawl.delay", "True")),
         ({"clean": {"languages": ["chinese"]}}, ("clean.languages", "chinese", "ISO 639-1")),
+        ({"clean": {"languages": ["zh", "cn"]}}, ("clean.languages", "'cn'", " vi zh;")),
         ({"engine": "ray"}, ("engine", "ray", "process")),
         ({"site": [{"key": "a", "program": "p"}]}, ("site[0].base_url", "missing")),
         (
