@@ -95,11 +95,11 @@ _VOCABULARY = (
     r"|质量)(?:保证|足秤|足两)",
     r"支持(?:鉴定|验货|退换|一件代发)|可鉴定|免费鉴定",
     # carriage
-    r"(?:全国|全场|满额|顺丰|新疆|偏远)?(?:包邮|免邮|包税|免税|免运费?|包运费|包快递)|退货包运费"
+    r"(?:全国|全场|全馆|超取|本岛|满额|顺丰|新疆|偏远)?(?:包邮|免邮|包税|免税|免运费?|包运费|包快递)|退货包运费"
     r"|运费险|偏远(?:地区)?除外",
     rf"{_PLACE}?(?:直邮|直发|直送|空运|集运|转运)|{_PLACE}?(?:仓库?|保税仓?)(?:现货|直发|发货?)"
     rf"|保税(?:发货|直发)",
-    r"现货(?:速发|秒发|当天发|包邮|直发)?|[当隔次]天发货?|[当次隔]日(?:发货?|[送到]货|[送到]?达)"
+    r"现货(?:速发|秒发|当天发|包邮|直发|供应)?|(?:快速|当[日天]|隔[日天]|\d+(?:小时|h))内?出货|[当隔次]天发货?|[当次隔]日(?:发货?|[送到]货|[送到]?达)"
     r"|闪电发货|闪送"
     r"|(?:可?正常|急速|极速|随机|火速|快速|准时|陆续)发货?|(?:新老|新旧)包装(?:随机|交替)发货?",
     r"(?:\d+(?:小时|h)内?)?发?(?:顺丰|京东|jd)(?:发货|直达|速运|快递|物流|配送|自营|直发)|发?顺丰"
@@ -132,7 +132,8 @@ _VOCABULARY = (
     r"|夏季|秋季|冬季|春夏|秋冬)?新品(?:上市|首发|上架"
     r"|推荐|尝鲜)?|(?:全[新网]|独家)?首发|上新|新上市",
     # customers and occasions
-    r"(?:新客|新人|会员|粉丝|新妈|老客户?|老顾客|宠粉)(?:有礼|专享价?|优惠|咨询享优惠|福利价?"
+    r"会员(?:有礼|专享价?|优惠|福利价?|专属|特惠|立减)|超级品牌日"
+    r"|(?:新客|新人|粉丝|新妈|老客户?|老顾客|宠粉)(?:有礼|专享价?|优惠|咨询享优惠|福利价?"
     r"|专属|特惠|立减)?"
     r"|(?:学生|企业|plus|vip|直播间?)(?:专享价?|优惠|福利价?|专属|特惠|立减)"
     r"|有礼|专享价?|福利(?:款|价|品)?|惊喜价?|宠粉",
@@ -163,7 +164,7 @@ _VOCABULARY = (
     r"|limited[\s-]+(?:time|offer|stock|quantity)(?:\s+(?:only|offer|deal|sale))?",
     r"best\s*-?sellers?|best\s*selling|top\s*(?:rated|seller)|new\s+arrivals?|(?:bogo"
     r"|buy\s+\w+,?\s+get\s+\w+)(?:\s+(?:free|half\s+price))?"
-    r"|special\s+(?:offer|price|deal)|clearance|discount(?:ed)?|promo(?:tion)?"
+    r"|special\s+(?:offer|price|deal)|clearance|discount(?:ed)?|promo(?:tion|cja)?"
     r"|wholesale(?:\s+price)?|factory\s+(?:price"
     r"|direct)|lowest\s+price|bargain|black\s+friday|cyber\s+monday|last\s+(?:chance|one|few)"
     r"|order\s+now|buy\s+now|must[\s-]have",
@@ -174,9 +175,9 @@ _VOCABULARY = (
     # Japanese, Korean, and the languages of other marketplaces
     r"送料無料|送料込み?|送料无料|あす楽(?:対応)?|ポイント\d+倍|期間限定|数量限定|(?:タイム"
     r"|スーパー)?セール|割引|クーポン|\d+%\s?オフ|即納|即日(?:発送|出荷)"
-    r"|翌日配送|メール便|楽天\d+位|在庫処分|お買い得|まとめ買い|予約販売|あすつく",
+    r"|当日発送|訳あり|在庫あり|翌日配送|メール便|楽天\d+位|在庫処分|お買い得|まとめ買い|予約販売|あすつく",
     r"무료\s?배송|무배|(?:초)?특가|(?:타임)?세일|\d*%?\s?할인(?:쿠폰|가)?|쿠폰|(?:당일|오늘|새벽"
-    r"|로켓|빠른)\s?(?:발송|배송|출발|도착)|사은품(?:증정)?|증정|한정(?:수량|특가)"
+    r"|로켓|빠른|국내)\s?(?:발송|배송|출발|도착)|사은품(?:증정)?|증정|한정(?:수량|특가)"
     r"|베스트셀러|인기|신상|예약판매|정품",
     r"бесплатная\s+доставка|скидк[аи](?:\s+до)?(?:\s+-?\d+\s?%)?|распродажа|акция"
     r"|хит(?:\s+продаж)?|новинка|подарок"
@@ -185,7 +186,8 @@ _VOCABULARY = (
     r"|livraison\s+(?:gratuite|offerte)|soldes|promotion|env[ií]o\s+gratis|oferta|rebajas"
     r"|descuento|frete\s+gr[aá]tis"
     r"|mi[eễ]n\s*ph[ií]\s*v[aậ]n\s*chuy[eể]n|gi[aả]m\s*gi[aá](?:\s*\d+%)?|khuy[eế]n\s*m[aã]i"
-    r"|gratis\s+ongkir|promo",
+    r"|gratis\s+ongkir|promo|spedizione\s+gratuita|offerta|gratis\s+verzending|darmowa\s+(?:wysyłka"
+    r"|dostawa)|kargo\s+bedava|i\u0307?ndirim|ส่งฟรี|ลดราคา|شحن\s+مجاني",
 )
 _PROMOTION = folded_pattern("|".join(_VOCABULARY))
 
@@ -210,7 +212,7 @@ _SIGN_CHARACTERS = (
     "享会收藏粉双节季庆黑终票"
     "退换无捡划亏薄代手倒错息呗条旧联备评好付回口气必主客同宠惊红津前最品自直装楼超现狂巨钜让疯闪"
     "低优售到包仅只放底特降甩"
-    "关远源物活尝冲顺试授下厂元酬冷鉴足净递积旗火大推老完官一领第有料あポ期セ割クオ即翌メ楽在お予무"
+    "关远源物活尝冲顺试授下厂元酬冷鉴足净递积旗火大推老完官一领第有料あポ期セ割クオ即翌メ楽在お予訳庫当国내무"
     "특세할쿠발배"
     "출도증한예베인신정사"
 )
@@ -222,7 +224,8 @@ _LETTER_SIGN = re.compile(
     "|official|authori|flagship|100%"
     "|guarantee|cash|top|versand|ausverkauf|акция|angebot|rabatt|aktion|soldes|gratis|grátis"
     "|oferta|rebajas|descuento|livraison|mien|miễn|giam"
-    "|giảm|khuy|jd|доставка|скид|распродажа|хит|новинка|подарок"
+    "|giảm|khuy|spedizione|offerta|verzending|darmowa|promocja|bedava|ndirim|ส่งฟรี|ลดราคา"
+    "|شحن|jd|доставка|скид|распродажа|хит|новинка|подарок"
 )
 
 

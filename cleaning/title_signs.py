@@ -28,12 +28,13 @@ _SERVICE = folded_pattern(
     rf"|[\s\d,，请勿不别,!！。()（】\]-])|测试(?:专用)?链接"
     rf"|{_LISTING}(?:商品|产品|链接|宝贝)测试(?=$|[\s\d,，请勿不别])"
     rf"|{_LISTING}(?:请|切)?勿(?:拍(?!错|打|照|摄)|下[单标]|购买|付款|点击购买)"
-    rf"|{_LISTING}(?:请?不要|请?别)(?:拍(?!错|打|照|摄|了)|下单|购买|付款)"
+    rf"|{_LISTING}(?:请?不要|请?别)(?:拍(?!错|打|照|摄|了|我|他|她)|下单|购买|付款)"
     r"|拍下不(?:发货|退)|[单直]拍不发|不发货.{0,6}勿拍|(?:链接|宝贝|商品)(?:已)?(?:失效|作废)"
     r"|此(?:链接|宝贝|商品)(?:不(?:卖|售|发货)|仅供)"
-    r"|^(?:客服|客户|vip|老客|私人|个人|内部|直播间?|会员|代理)?专拍(?:链接)?\d*$|专拍链接"
+    r"|^(?:客服|客户|vip|老客户?|私人|个人|内部|直播间?|会员|代理|改价){0,3}专拍(?:链接)?\d*$|专拍链接"
     r"|^.{0,6}专[用属]链接(?![线器头口件])|专用链接.{0,4}勿?拍"
-    r"|(?:打样|开版|制版|加急|改价|手续)费(?=$|[\s专链用补拍])|样品费|联系(?:客服|店主|卖家)(?:后"
+    r"|^.{0,8}专[用属](?:卖场|下单区)(?=$|\s)|^(?:私人|客制化)订单|^(?:客户|改价)专用$"
+    r"|(?:打样|开版|制版|加急|改价|手续|设计)费(?=$|[\s专链用补拍])|样品费|联系(?:客服|店主|卖家)(?:后"
     r"|确认后?)?(?:再|才能?)拍"
     r"|(?:^|[-–:,(\[]\s*)(?:test|dummy)\s+(?:product|item|listing)\s*(?=$|[\d!#()\[\].,:;_-]|do\b"
     r"|please\b)"
@@ -46,7 +47,8 @@ _SERVICE = folded_pattern(
     r"|テスト(?:商品|出品)|(?:購入|落札)しないで|테스트\s?상품|개인\s?결제|추가\s?(?:배송비|결제)"
     r"|тестовый\s+товар|^доплата\b"
     r"|\btest(?:artikel|produkt)\b|\bnicht\s+kaufen\b|\bproduit\s+(?:de\s+)?test\b"
-    r"|\bproducto\s+de\s+prueba\b",
+    r"|\bproducto\s+de\s+prueba\b|^(?:versandkosten|aufpreis|zahlungslink)\b"
+    r"|^(?:reserved|custom\s+(?:order|listing))\s+for\s+\w+$",
     re.IGNORECASE,
 )
 # Words that sell nothing. Long titles hold one in passing (价保补差价, 运费险, 送赠品); a title of
@@ -66,14 +68,14 @@ MAX_OTHER_CHARACTERS = 4
 # Each begins with a class, for which the regular expression engine skips ahead quickly: the first
 # and the second character of the words above, and of those that stand with 专用 and 链接.
 _SERVICE_SIGN = folded_pattern(
-    "[补差测勿别要拍失作此专样版急价续品运邮递定订尾赠再后能才件款费金購落]"
-    "(?:[差邮运拍款价试下购付点不效废链连宝商费金品入札]"
-    "|(?<=专)[用属][链连]"
-    "|(?<=[费金款品件])[专补])"
+    "[补差测勿别要拍失作此专样版急价续品运邮递定订尾赠再后能才件款费金购落户计]"
+    "(?:[差邮运拍款价试下购付点不效废链连宝商费金品入札单]"
+    "|(?<=专)[用属][链连卖下]"
+    "|(?<=[费金款品件户价])[专补])"
 )
 _SERVICE_WORD = re.compile(
     "[tTdDsSpPfFkKтТдДテ테결배し](?:[eE][sS][tT]|[uU][mM][mM]|[oO] [nN]|[hH][iI][pP]|[oO][sS][tT]"
-    "|[rR][iI][cC]|[aA][yY][mM]|[eE][eE]|[aA][uU][fF]|[rR][uU][eE]|[еЕ][сС]|[оО][пП]|ス|스|제|송"
+    "|[rR][iI][cC]|[rR][eE][iI]|[lL][iI][nN]|[eE][rR][vV]|[tT][oO][mM]|[aA][yY][mM]|[eE][eE]|[aA][uU][fF]|[rR][uU][eE]|[еЕ][сС]|[оО][пП]|ス|스|제|송"
     "|な)"
 )
 
@@ -122,7 +124,7 @@ def price_only(title: str) -> str | None:
 _RESIDUE = re.compile(
     r"\{\{.*?(?:\}\}|$)|\{%.*?(?:%\}|$)|<%.*?(?:%>|$)|[$#]\{[^}]*\}?|\[object \w+\]|<\?(?:php|=)"
     r"|</?[#@][a-z]\w*|\[/?#[a-z]\w*"  # FreeMarker directives
-    r"|\{[a-z_]\w*(?:\.\w+)*\}|%\([a-z_]\w*\)[sd]|(?:\\u[0-9a-f]{4}){2,}|(?:%[0-9a-f]{2}){4,}"
+    r"|\{[a-z_]\w*(?:\.\w+)*\}|%\([a-z_]\w*\)[sd]|(?:\\u[0-9a-f]{4}){2,}|(?:%[0-9a-f]{2}){4,}|%[A-Z]+_[A-Z_]+%"
     r"|&(?:#?\w{2,8});|</?[a-z][\w-]*\s+[\w-]+\s*=|\b(?:class|style|href|onclick)\s*=\s*[\"']?\w"
     r"|</?(?:span|div|font|strong|img|script|style|br)\b|\[%.*?(?:%\]|$)|@\{[^}]*\}",
     re.IGNORECASE,
@@ -142,7 +144,7 @@ _UNFILLED_WHOLE = re.compile(
 _LEAKED = re.compile(r"(?:null|NULL|none|None|undefined|nan|NaN|nil|\(null\)|false|true)")
 _LEAKED_VALUE = re.compile(r"(?<![A-Za-z])(?:undefined|null|NaN)(?![A-Za-z])")
 _HAN = re.compile("[\u4e00-\u9fff]")
-_RESIDUE_SIGN = re.compile(r"[{<\\&=%\[](?:(?<=[{<\\&=])|(?<=%)[<(0-9a-fA-F]|(?<=\[)[oO%/#])")
+_RESIDUE_SIGN = re.compile(r"[{<\\&=%\[](?:(?<=[{<\\&=])|(?<=%)[<(0-9a-zA-Z]|(?<=\[)[oO%/#])")
 _UNFILLED_SIGN = re.compile("[请标名iI](?:(?<=请)[输填在]|(?<=标)题|(?<=名)称|[pP][sS][uU][mM])")
 
 

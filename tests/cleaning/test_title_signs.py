@@ -41,6 +41,20 @@ SERVICES = """
 测试宝贝 勿拍
 補差價專用
 運費補拍
+面交專用賣場
+王小姐專屬下單區
+客製化訂單 專屬賣場
+寶貝已作廢
+老客户专拍
+VIP客户专拍
+设计费 专拍
+改价专用
+客户专用
+Versandkosten
+Zahlungslink
+Aufpreis
+Reserved for Maria
+Custom order for Jane
 測試商品 請勿下標
 請勿下標
 test product
@@ -93,6 +107,11 @@ PRODUCTS = """
 赠品丰富 婴儿推车 可坐可躺
 买一送一 赠品 保温杯 304不锈钢
 定金预售 苹果手机 iPhone 15 128GB
+免运费 电饭煲
+免運費 保溫杯
+别拍我 摄影集
+Reserved for the Cat Mug
+专用卖场灯 射灯
 拍立得相纸 富士 mini
 自拍杆 三脚架
 勿拍打 温度计
