@@ -22,6 +22,7 @@ from taxonomy.rules import (
     Sources,
     first_finding,
 )
+from taxonomy.suggestions import Suggestion
 from taxonomy.tree import Label, Level, Node, Tree
 
 CACHE_LIMIT = 100_000
@@ -37,13 +38,14 @@ class MapVerdict:
     """The label, or None for a record that is held; `rule` decided and `reason` says it in words.
 
     `evidence` is a JSON array, an object per path that counted: the path, what in it was matched,
-    and the categories this means.
+    and the categories this means. `suggestions` are guesses for whoever reviews a held record.
     """
 
     label: Label | None
     rule: str
     reason: str
     evidence: str
+    suggestions: tuple[Suggestion, ...] = ()
 
 
 class Mapper:

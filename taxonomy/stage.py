@@ -24,7 +24,7 @@ from taxonomy.curated import load_mapping, shipped_mapping_path
 from taxonomy.mapper import Mapper, MapVerdict
 from taxonomy.tree import SHIPPED_TREE, load_tree
 
-VERSION = "1"
+VERSION = "2"
 
 
 @dataclass(frozen=True)
@@ -121,4 +121,7 @@ def _label_row(record_id: str, verdict: MapVerdict) -> dict[str, Any]:
         "subsub_class_name": label and label.subsub_class_name,
         "label_rule": verdict.rule,
         "evidence": verdict.evidence,
+        "suggestions": [suggestion.to_row() for suggestion in verdict.suggestions],
+        "title_leaf": None,
+        "contradicted": False,
     }

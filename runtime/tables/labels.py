@@ -4,6 +4,10 @@ import pyarrow as pa
 
 from runtime.tables.column import TEXT, Column, Table
 
+SUGGESTION = pa.struct(
+    [("level", TEXT), ("id", pa.int32()), ("confidence", pa.float64()), ("by", TEXT)]
+)
+
 LABELS = Table(
     "labels",
     "the label of one kept record",
@@ -18,5 +22,8 @@ LABELS = Table(
         Column("subsub_class_name", TEXT, "its name"),
         Column("label_rule", TEXT, "versioned rule that decided or held", False),
         Column("evidence", TEXT, "what the rule saw", False),
+        Column("suggestions", pa.list_(SUGGESTION), "guesses for review, best first", False),
+        Column("title_leaf", SUGGESTION, "what the title alone says, by the title model"),
+        Column("contradicted", pa.bool_(), "its title says another leaf than its path", False),
     ),
 )

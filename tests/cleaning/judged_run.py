@@ -148,6 +148,9 @@ class Bench:
             {
                 "record_id": item.record_id, "mapped": item.mapped, "label_rule": "x",
                 "evidence": "",
+                "suggestions": [],
+                "title_leaf": None,
+                "contradicted": False,
             }
             for item in items if not item.opted_out
         ]  # fmt: skip

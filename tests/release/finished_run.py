@@ -270,6 +270,9 @@ class RunWriter:
             "subsub_class_name": None,
             "label_rule": "no_category_v1" if held else "path_name_v1",
             "evidence": "no path" if held else "珠宝 > 饰品",
+            "suggestions": [],
+            "title_leaf": None,
+            "contradicted": False,
         }
 
     def _decisions(self, items: list[Product]) -> dict[str, list[dict[str, Any]]]:
