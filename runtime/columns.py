@@ -36,7 +36,8 @@ def column(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
     """Values, or None, as a column.
 
     Raises TypeError unless it is one of text, bytes, numbers, truth values, UTC microseconds, or
-    lists of these; ValueError for bytes that have not the length of a fixed-size column.
+    lists or structs of these (mappings; a missing key is a null); ValueError for bytes that have
+    not the length of a fixed-size column.
     """
     valid = np.fromiter((value is not None for value in values), np.bool_, len(values))
     nulls = int(len(values) - valid.sum())
@@ -47,6 +48,10 @@ def column(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
         return _bytes((v or b"" for v in values), kind, mask, nulls)
     if pa.types.is_list(kind):
         return _lists(values, kind, mask, nulls)
+    if pa.types.is_struct(kind):
+        fields = [kind.field(i) for i in range(kind.num_fields)]
+        children = [column([v.get(f.name) if v else None for v in values], f.type) for f in fields]
+        return pa.Array.from_buffers(kind, len(values), [mask], null_count=nulls, children=children)
     data = pa.py_buffer(_fixed_width(values, kind))
     return pa.Array.from_buffers(kind, len(values), [mask, data], null_count=nulls)
 

@@ -5,7 +5,9 @@ Kills within the crawl, and what they leave of captures and tables, are in `test
 
 from __future__ import annotations
 
+import hashlib
 import random
+import shutil
 import signal
 import subprocess
 from collections.abc import Callable
@@ -97,3 +99,40 @@ def test_kills_in_every_stage(demo: DemoRun, tmp_path: Path, soak_seed: int) -> 
     for table in ("listings", "images", "cleaned", "labels", "survivors"):
         kill_when(folder, lambda table=table: sealed(folder, table) >= 1)  # type: ignore[misc]
     the_same_records(folder, demo)
+
+
+def restaged(workspace: Path, *kills: tuple[str, str]) -> dict[str, str]:
+    """Other fingerprints for what is published; digests of the new release's data and tables.
+
+    Each of `kills` is a stage and the files whose appearing ends it before it goes on.
+    """
+    config = workspace / "mep3m.toml"
+    config.write_text(config.read_text() + '\n[clean]\nfingerprints = "reduced"\n')
+    before = {path.name for path in (workspace / "releases").iterdir()}
+    for stage in ("clean", "map", "dedupe", "publish"):
+        for _, files in (kill for kill in kills if kill[0] == stage):
+            process = start(stage, "--config", config)
+            signal_when(process, lambda files=files: any(workspace.glob(files)), signal.SIGKILL)
+            process.communicate(timeout=60)
+            assert process.returncode == -signal.SIGKILL
+        assert mep3m(stage, "--config", config).status == 0
+    assert mep3m("verify", "--config", config).status == 0
+    (made,) = {path.name for path in (workspace / "releases").iterdir()} - before
+    assert made == "2.0.0"
+    folder = workspace / "releases" / made
+    files = sorted(path for part in ("data", "lineage") for path in (folder / part).iterdir())
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+@pytest.mark.soak
+def test_kills_in_a_change_of_fingerprints(demo: DemoRun, tmp_path: Path) -> None:
+    undisturbed, killed = tmp_path / "undisturbed", tmp_path / "killed"
+    for folder in (undisturbed, killed):
+        shutil.copytree(demo.folder, folder)
+    kills = (
+        ("dedupe", "runs/*/reprints/*.json"),
+        ("dedupe", "runs/*/fingerprints/*.parquet"),
+        ("publish", "releases/.*.partial/data/*.parquet"),
+        ("publish", "releases/.*.partial/lineage/*"),
+    )
+    assert restaged(killed, *kills) == restaged(undisturbed)

@@ -26,8 +26,11 @@ SCHEMA = pa.schema(
         ("true", pa.bool_()),
         ("digest", pa.binary(4)),
         ("words", pa.list_(pa.string())),
+        ("guesses", pa.list_(pa.struct([("id", pa.int32()), ("by", pa.string())]))),
+        ("guess", pa.struct([("id", pa.int32()), ("sure", pa.float64())])),
     ]
 )
+GUESS = st.fixed_dictionaries({"id": st.integers(-9, 9), "by": st.none() | st.text(max_size=3)})
 ROW = st.fixed_dictionaries(
     {},
     optional={
@@ -39,6 +42,8 @@ ROW = st.fixed_dictionaries(
         "share": st.none() | st.floats(allow_nan=False),
         "true": st.none() | st.booleans(),
         "digest": st.none() | st.binary(min_size=4, max_size=4),
+        "guesses": st.none() | st.lists(st.none() | GUESS, max_size=3),
+        "guess": st.none() | st.fixed_dictionaries({}, optional={"id": st.none() | st.just(7)}),
         "words": st.none() | st.lists(st.none() | st.text(), max_size=3),
     },
 )
