@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable
 
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from cleaning.fingerprints import fingerprint_batch
 from cleaning.hashes import Mode
@@ -19,6 +19,14 @@ RULES = {rule.name for rule in IMAGE_RULES}
 LIMITS = ImageLimits(max_pixels=16_000_000)
 MOST_SECONDS = 5.0
 MODES: tuple[Mode, ...] = ("exact", "reduced")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def compiled() -> None:
+    """What compiling on the first use takes is not a file's doing."""
+    bordered = ImageOps.expand(Image.effect_noise((90, 70), 9).convert("RGB"), 9)
+    found = [decode(data, LIMITS) for data in of_every_kind(bordered).values()]
+    fingerprint_batch([image for image in found if isinstance(image, DecodedImage)])
 
 
 @pytest.fixture(scope="module")
