@@ -44,13 +44,17 @@ STAGE_WORK = {
     "fetch": "crawler.images:fetch",
     "clean": "cleaning.stage:clean",
     "map": "taxonomy.stage:map_records",
-    "dedupe": "cleaning.dedupe:dedupe",
+    "dedupe": "cleaning.copies.stage:dedupe",
     "publish": "release.publish:publish",
 }
 
 
 # What the workers of a stage work with, imported once for all of them.
-PRELOADED = {"clean": "cleaning.part", "map": "taxonomy.stage", "dedupe": "cleaning.judgement"}
+PRELOADED = {
+    "clean": "cleaning.part",
+    "map": "taxonomy.stage",
+    "dedupe": "cleaning.copies.judgement",
+}
 
 
 def command(function: Callable[..., Outcome]) -> Callable[..., None]:

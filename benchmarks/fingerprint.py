@@ -19,10 +19,10 @@ from fastwarc.warc import ArchiveIterator, WarcRecordType
 from PIL import Image, ImageOps
 
 from benchmarks.harness import Benchmark, Measurement
-from cleaning.fingerprints import FingerprintBatch, fingerprint_batch
+from cleaning.copies.neighbours import Fingerprints, assign_leaders
 from cleaning.hashes import Mode
-from cleaning.images import DecodedImage, decode
-from cleaning.neighbours import Fingerprints, assign_leaders
+from cleaning.images.decoding import DecodedImage, decode
+from cleaning.images.fingerprints import FingerprintBatch, fingerprint_batch
 from demo.scenes import render
 
 ARCHIVE = Path(__file__).parents[2] / "shared" / "data" / "oscar-sandbox.warc.gz"

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cleaning.groups import connected_groups
-from cleaning.neighbours import Fingerprints, NeighbourThresholds, assign_leaders
+from cleaning.copies.groups import connected_groups
+from cleaning.copies.neighbours import Fingerprints, NeighbourThresholds, assign_leaders
 
 RADIUS = 6
 

@@ -12,8 +12,8 @@ from langdetect import DetectorFactory, detect
 from langdetect.lang_detect_exception import LangDetectException
 
 from benchmarks.harness import Benchmark, Measurement
-from cleaning.rules import TitleThresholds, judge_title
-from cleaning.sketch import title_sketches
+from cleaning.titles.rules import TitleThresholds, judge_title
+from cleaning.titles.sketch import title_sketches
 
 LEAST_PER_SECOND = 20_000
 COUNT = 30_000

@@ -13,11 +13,11 @@ from typing import Any
 
 import pyarrow as pa
 
-from cleaning.image_rules import ImageFacts, ImageThresholds, judge_image
-from cleaning.language import LanguageThresholds
-from cleaning.pictures import Picture
-from cleaning.rules import RuleVerdict, TitleJudgement, TitleThresholds, judge_title
-from cleaning.sketch import title_sketches
+from cleaning.images.pictures import Picture
+from cleaning.images.rules import ImageFacts, ImageThresholds, judge_image
+from cleaning.titles.language import LanguageThresholds
+from cleaning.titles.rules import RuleVerdict, TitleJudgement, TitleThresholds, judge_title
+from cleaning.titles.sketch import title_sketches
 from runtime import columns
 from runtime.config import CleanConfig
 from runtime.decisions import Decisions

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cleaning.hashes import VERSIONS
-from cleaning.images import ImageLimits
+from cleaning.images.decoding import ImageLimits
+from cleaning.images.pictures import pictures_of
 from cleaning.judge import Judge
-from cleaning.pictures import pictures_of
 from runtime.image_index import ImageIndex
 from runtime.tables import FINGERPRINT
 

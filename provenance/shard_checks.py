@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from PIL import Image
 
 from cleaning.hashes import VERSIONS, Mode
-from cleaning.images import DecodedImage, decode
+from cleaning.images.decoding import DecodedImage, decode
 from provenance.failure import Failure
 from provenance.records import RecordsBuilder
 from release.manifest import FileEntry, ShardFacts

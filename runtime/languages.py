@@ -1,7 +1,7 @@
 """The languages that titles can be told to be in, by script.
 
-Beside `cleaning.language`, which tells them, the configuration asks for them: a code that no title
-can have would refuse every record of a crawl.
+Beside `cleaning.titles.language`, which tells them, the configuration asks for them: a code that no
+title can have would refuse every record of a crawl.
 """
 
 SCRIPT_LANGUAGES: dict[str, tuple[str, ...]] = {

@@ -1,7 +1,7 @@
 """The titles' benchmark measures what it says, on titles that no two are alike."""
 
 from benchmarks.titles import SAMPLE, detect_all, judge_all, per_second, synthetic_titles
-from cleaning.titles import normalise_title
+from cleaning.titles.normalise import normalise_title
 
 
 def test_its_titles_differ_and_are_like_real_ones() -> None:

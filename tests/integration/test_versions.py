@@ -12,10 +12,10 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from cleaning import reindex
-from cleaning.fingerprints import fingerprint_batch
+from cleaning.copies import reindex
 from cleaning.hashes import VERSIONS, Mode
-from cleaning.images import DecodedImage, decode
+from cleaning.images.decoding import DecodedImage, decode
+from cleaning.images.fingerprints import fingerprint_batch
 from provenance.verify import verify
 from release.manifest import read_manifest
 from tests.crawler.shop import Shop, running_shop

@@ -1,0 +1,1 @@
+"""Copies: which records show one picture, who represents them, and what must share a split."""

@@ -1,0 +1,1 @@
+"""Pictures: decoded under limits, fingerprinted, and kept or refused by versioned rules."""

@@ -1,0 +1,1 @@
+"""Titles: brought to plain text, told their language, and kept or refused by versioned rules."""
