@@ -1,4 +1,4 @@
-"""JD's curated mapping: it decides every category of JD's tree, as the hand-labelled sample does."""
+"""JD's curated mapping decides every category of JD's tree, as the hand-labelled sample does."""
 
 from __future__ import annotations
 
