@@ -66,7 +66,7 @@ COLUMNS: tuple[ReleaseColumn, ...] = (
     ),
     ReleaseColumn("subsub_class_name", TEXT, "name of the sub-sub-class", "", "珍珠"),
     ReleaseColumn(
-        "label_rule", TEXT, "versioned rule that gave the label", "", "path_name_v1",
+        "label_rule", TEXT, "versioned rule that gave the label", "", "path_name_v2",
         required=True,
     ),
     ReleaseColumn(

@@ -12,9 +12,11 @@ from dataclasses import dataclass
 
 from taxonomy.breadcrumbs import Breadcrumb, read_breadcrumb, title_among, without_title
 from taxonomy.curated import EMPTY_MAPPING, CuratedMapping
-from taxonomy.readings import NameIndex
+from taxonomy.name_index import NameIndex
+from taxonomy.readings import SUGGESTIONS, suggestions
 from taxonomy.rules import (
     AMBIGUOUS_PATHS,
+    LIKE_RULE,
     NO_CATEGORY,
     NO_MATCH,
     Finding,
@@ -95,8 +97,41 @@ class Mapper:
         asked = list(crumbs.values()) or [Breadcrumb((), ())]  # a site's "*" row may still decide
         findings = [f for crumb in asked if (f := first_finding(crumb, self._sources)) is not None]
         if not findings:
-            return _held(NO_MATCH if crumbs else NO_CATEGORY, asked, [])
-        return _agree(findings, self._sources.tree)
+            return self._held(NO_MATCH if crumbs else NO_CATEGORY, asked, [])
+        return self._agree(findings)
+
+    def _agree(self, findings: list[Finding]) -> MapVerdict:
+        """One answer from what the paths led to: mapping rules first, the lowest tier of them."""
+        tree = self._sources.tree
+        mapping = [f for f in findings if f.rule.maps]
+        if not mapping:
+            findings = sorted(findings, key=lambda f: (f.rank, f.crumb))
+            first = findings[0].rule
+            return self._held(RecordRule(first.name, first.reason), [], findings)
+        tier = min(f.rule.tier for f in mapping)
+        answers = _most_specific([f for f in mapping if f.rule.tier == tier])
+        sub_classes = {_sub_class(f.clue.nodes[0], tree) for f in answers}
+        if len(sub_classes) > 1:
+            answers = sorted(answers, key=lambda f: (f.clue.nodes[0], f.rank, f.crumb))
+            return self._held(AMBIGUOUS_PATHS, [], answers)
+        leaf = _deepest_agreed({f.clue.nodes[0] for f in answers}, sub_classes.pop())
+        # The path that says exactly this speaks for it; failing that, the best-ranked one.
+        answers = sorted(answers, key=lambda f: (f.clue.nodes[0] != leaf, f.rank, f.crumb))
+        rule = answers[0].rule
+        return MapVerdict(tree.label(leaf), rule.name, rule.reason, _evidence([], answers))
+
+    def _held(
+        self, rule: RecordRule, crumbs: list[Breadcrumb], findings: list[Finding]
+    ) -> MapVerdict:
+        guesses: dict[Node, Suggestion] = {}
+        for crumb in (crumbs or [finding.crumb for finding in findings])[:EVIDENCE_ENTRIES]:
+            for guess in suggestions(crumb, self._sources.index, LIKE_RULE):
+                known = guesses.get(guess.node)
+                if known is None or known.confidence < guess.confidence:
+                    guesses[guess.node] = guess
+        best = sorted(guesses.values(), key=lambda g: (-g.confidence, g.node))[:SUGGESTIONS]
+        evidence = _evidence(crumbs, findings)
+        return MapVerdict(None, rule.name, rule.reason, evidence, tuple(best))
 
 
 def map_paths(
@@ -104,26 +139,6 @@ def map_paths(
 ) -> MapVerdict:
     """The verdict on a single record; for many records keep a `Mapper`."""
     return Mapper(tree, mapping).map(paths, title)
-
-
-def _agree(findings: list[Finding], tree: Tree) -> MapVerdict:
-    """One answer from what the paths led to: mapping rules first, then the lowest tier of them."""
-    mapping = [f for f in findings if f.rule.maps]
-    if not mapping:
-        findings = sorted(findings, key=lambda f: (f.rank, f.crumb))
-        first = findings[0].rule
-        return _held(RecordRule(first.name, first.reason), [], findings)
-    tier = min(f.rule.tier for f in mapping)
-    answers = _most_specific([f for f in mapping if f.rule.tier == tier])
-    sub_classes = {_sub_class(f.clue.nodes[0], tree) for f in answers}
-    if len(sub_classes) > 1:
-        answers = sorted(answers, key=lambda f: (f.clue.nodes[0], f.rank, f.crumb))
-        return _held(AMBIGUOUS_PATHS, [], answers)
-    leaf = _deepest_agreed({f.clue.nodes[0] for f in answers}, sub_classes.pop())
-    # The path that says exactly this speaks for it; failing that, the best-ranked one.
-    answers = sorted(answers, key=lambda f: (f.clue.nodes[0] != leaf, f.rank, f.crumb))
-    rule = answers[0].rule
-    return MapVerdict(tree.label(leaf), rule.name, rule.reason, _evidence([], answers))
 
 
 def _most_specific(findings: list[Finding]) -> list[Finding]:
@@ -144,10 +159,6 @@ def _deepest_agreed(leaves: set[Node], sub_class: Node) -> Node:
     """The one third-level category that was named, or the sub-class when none or several were."""
     third = [leaf for leaf in leaves if leaf.level is Level.SUBSUB_CLASS]
     return third[0] if len(third) == 1 else sub_class
-
-
-def _held(rule: RecordRule, crumbs: list[Breadcrumb], findings: list[Finding]) -> MapVerdict:
-    return MapVerdict(None, rule.name, rule.reason, _evidence(crumbs, findings))
 
 
 def _evidence(crumbs: list[Breadcrumb], findings: list[Finding]) -> str:

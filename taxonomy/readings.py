@@ -3,18 +3,30 @@
 The breadcrumb is read from its deepest element up; the first name that can mean a leaf of the tree
 is taken, and every other element is asked whether it supports or contradicts that leaf. Names
 occur more than once in the tree (奶瓶奶嘴 is a sub-class and also a child of itself), and some say
-nothing alone (其他, 配件): both are settled by what stands before them.
+nothing alone (其他, 配件): both are settled by what stands before them. Where a deeper name is
+unknown, but like another leaf's, the shallower one is not trusted.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass
 from enum import Enum, auto
 
 from taxonomy.breadcrumbs import Breadcrumb
-from taxonomy.names import Need, need_of, normalise_name, parts
-from taxonomy.tree import Level, Node, Tree
+from taxonomy.name_index import LEAST_LEAD, LEAST_TO_DECIDE, How, NameIndex
+from taxonomy.names import NOTHING_ALONE
+from taxonomy.suggestions import Suggestion
+from taxonomy.tree import Level, Node
+
+PARENT, ANCESTOR = "parent", "ancestor"
+"""What a category may need before its name; anything else is words, see `taxonomy.tree`."""
+
+LEAST_RIVAL = 0.55
+"""How like another leaf an unknown deeper name is that puts the shallower reading in doubt."""
+
+SUGGESTIONS = 3
+LEAST_SUGGESTED = 0.4
 
 
 class Support(Enum):
@@ -29,82 +41,92 @@ class Support(Enum):
 class Reading:
     """What the names of a breadcrumb lead to.
 
-    `nodes` are the leaves that `element` means there: one, or several that nothing tells apart.
-    With none, `class_nodes` are the classes that the breadcrumb does name. `against` is the
-    element that contradicts.
+    `nodes` are the leaves that `element` means there, `how` it is known: one, or several that
+    nothing tells apart. With none, `class_nodes` are the classes that the breadcrumb does name.
+    `against` is the element that contradicts; `rivals` are leaves that a deeper, unknown name may
+    mean instead.
     """
 
     element: str = ""
     nodes: tuple[Node, ...] = ()
+    how: How = How.NAME
     support: Support = Support.UNKNOWN
     against: str = ""
     class_nodes: tuple[Node, ...] = ()
-
-
-@dataclass(frozen=True)
-class NameIndex:
-    """The tree by normalised name; a class is also known by a piece of its name (母婴, 玩具)."""
-
-    tree: Tree
-    _by_name: Mapping[str, tuple[Node, ...]] = field(init=False, repr=False, compare=False)
-    _class_by_part: Mapping[str, tuple[Node, ...]] = field(init=False, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        by_name: dict[str, list[Node]] = {}
-        by_part: dict[str, list[Node]] = {}
-        for node in self.tree.nodes:
-            name = normalise_name(node.name)
-            by_name.setdefault(name, []).append(node)
-            if node.level is Level.CLASS:
-                for part in dict.fromkeys(parts(name)):
-                    by_part.setdefault(part, []).append(node)
-        object.__setattr__(self, "_by_name", {k: tuple(v) for k, v in by_name.items()})
-        object.__setattr__(self, "_class_by_part", {k: tuple(v) for k, v in by_part.items()})
-
-    def nodes(self, name: str) -> tuple[Node, ...]:
-        """What a normalised name can mean: the categories of exactly that name, or else the class
-        whose name it is a piece of.
-
-        A category of that very name goes first: 童装 is a sub-class of one class and a piece of
-        another's name.
-        """
-        exact = self._by_name.get(name)
-        if exact is not None:
-            return exact
-        classes = [self._class_by_part.get(part, ()) for part in parts(name)]
-        if not classes:
-            return ()
-        return tuple(node for node in classes[0] if all(node in other for other in classes[1:]))
-
-    def leaves(self, name: str) -> tuple[Node, ...]:
-        """The sub-classes and sub-sub-classes of exactly that normalised name."""
-        return tuple(n for n in self._by_name.get(name, ()) if n.level is not Level.CLASS)
+    rivals: tuple[Node, ...] = ()
 
 
 def read_names(crumb: Breadcrumb, index: NameIndex) -> Reading:
     """The leaf that the deepest telling name of the breadcrumb means, and how far that holds."""
+    found, position = _known(crumb, index)
+    deeper = range(position + 1, len(crumb.names))
+    if found is None:
+        return _alike(crumb, deeper, None, index) or Reading(class_nodes=_classes(crumb, index))
+    if found.support is Support.CONTRADICTS or len(found.nodes) > 1 or not deeper:
+        return found
+    alike = _alike(crumb, deeper, found.nodes[0], index)
+    if alike is not None:
+        return alike
+    rivals = _rivals(crumb, deeper, found.nodes[0], index)
+    if rivals:
+        return Reading(found.element, found.nodes, found.how, found.support, rivals=rivals)
+    return found
+
+
+def suggestions(crumb: Breadcrumb, index: NameIndex, by: str) -> tuple[Suggestion, ...]:
+    """The leaves most like the breadcrumb's names, those of classes that it mentions first."""
+    classes = _agreed_classes(crumb.names, index)
+    scored = []
+    for leaf in index.tree.leaves():
+        likeness = max((index.likeness(name, leaf) for name in crumb.names[-2:]), default=0.0)
+        if classes and index.tree.lineage(leaf)[0] not in classes:
+            likeness /= 2
+        if likeness >= LEAST_SUGGESTED:
+            scored.append((-likeness, leaf))
+    scored.sort()
+    return tuple(Suggestion(leaf, round(-score, 3), by) for score, leaf in scored[:SUGGESTIONS])
+
+
+def _known(crumb: Breadcrumb, index: NameIndex) -> tuple[Reading | None, int]:
+    """The reading of the deepest element that names a leaf, and its position (-1: none does)."""
     for position in range(len(crumb.names) - 1, -1, -1):
-        usable = [
-            leaf
-            for leaf in index.leaves(crumb.names[position])
-            if _need_is_met(leaf, crumb.names, position, index)
-        ]
-        if usable:
-            return _judge(usable, crumb, position, index)
+        last = position == len(crumb.names) - 1
+        for how in (How.NAME, How.ALIAS, How.PART) if last else (How.NAME, How.ALIAS):
+            usable = [
+                leaf
+                for leaf in index.leaves(crumb.names[position], how)
+                if _need_is_met(leaf, crumb.names, position, index)
+            ]
+            if not usable:
+                continue
+            reading = _judge(usable, how, crumb, position, index)
+            # A piece of a name is too little to stand alone, or against the others.
+            if how is not How.PART or reading.support is Support.AGREES:
+                return reading, position
+            break
+    return None, -1
+
+
+def _classes(crumb: Breadcrumb, index: NameIndex) -> tuple[Node, ...]:
     named = {n for name in crumb.names for n in index.nodes(name) if n.level is Level.CLASS}
-    return Reading(class_nodes=tuple(sorted(named)))
+    return tuple(sorted(named))
 
 
 def _need_is_met(leaf: Node, names: tuple[str, ...], position: int, index: NameIndex) -> bool:
-    need = need_of(names[position])
-    if need is Need.PARENT:
-        return position > 0 and index.tree.parent(leaf) in index.nodes(names[position - 1])
-    if need is Need.ANCESTOR:
-        return any(_support(name, leaf, index) is Support.AGREES for name in names[:position])
-    return True
+    needs = PARENT if names[position] in NOTHING_ALONE else leaf.needs
+    before = names[:position]
+    if not needs:
+        return True
+    if needs == PARENT:
+        return position > 0 and index.tree.parent(leaf) in index.nodes(before[-1])
+    if needs == ANCESTOR:
+        return any(_support(name, leaf, index) is Support.AGREES for name in before)
+    return any(word in name for word in needs.split("|") for name in before)
 
 
-def _judge(leaves: list[Node], crumb: Breadcrumb, position: int, index: NameIndex) -> Reading:
+def _judge(
+    leaves: list[Node], how: How, crumb: Breadcrumb, position: int, index: NameIndex
+) -> Reading:
     """Weigh each leaf against the other elements, and tell those apart that hold."""
     element = crumb.written[position]
     others = [i for i in range(len(crumb.names)) if i != position]
@@ -112,17 +134,23 @@ def _judge(leaves: list[Node], crumb: Breadcrumb, position: int, index: NameInde
     holding: list[tuple[Node, Support]] = []
     for leaf in leaves:
         supports = [(i, _support(crumb.names[i], leaf, index)) for i in others]
-        contrary = [i for i, support in supports if support is Support.CONTRADICTS]
+        agreeing = [i for i, support in supports if support is Support.AGREES and i < position]
+        contrary = [
+            i
+            for i, support in supports
+            # What stands nearer and agrees outweighs: Home > Appliances > Kettles.
+            if support is Support.CONTRADICTS and i > max(agreeing, default=-1)
+        ]
         if contrary:
             against = against or crumb.written[contrary[-1]]
         else:
             agrees = any(support is Support.AGREES for _, support in supports)
             holding.append((leaf, Support.AGREES if agrees else Support.UNKNOWN))
     if not holding:
-        return Reading(element, tuple(leaves), Support.CONTRADICTS, against)
+        return Reading(element, tuple(leaves), how, Support.CONTRADICTS, against)
     told = _tell_apart([leaf for leaf, _ in holding], crumb.names[:position], index)
     support = Support.AGREES if (told[0], Support.AGREES) in holding else Support.UNKNOWN
-    return Reading(element, told, support)
+    return Reading(element, told, how, support)
 
 
 def _support(name: str, leaf: Node, index: NameIndex) -> Support:
@@ -130,13 +158,94 @@ def _support(name: str, leaf: Node, index: NameIndex) -> Support:
     lineage = index.tree.lineage(leaf)
     if any(meaning in lineage[:-1] for meaning in meanings):
         return Support.AGREES
-    if not meanings or leaf in meanings or need_of(name) is not Need.NOTHING:
-        return Support.UNKNOWN  # nothing known, nothing but itself again, or a name that is weak
+    if leaf in meanings or name in NOTHING_ALONE:
+        return Support.UNKNOWN  # nothing but itself again, or a name that says nothing
+    if not meanings:
+        return _mentioned(name, leaf, index)
+    if all(meaning.needs for meaning in meanings):
+        return Support.UNKNOWN  # a name that is weak
     # Shops nest what MEP-3M lays side by side (女装 > 连衣裙 are two sub-classes of one class), so
     # one class is agreement enough.
     if any(index.tree.lineage(meaning)[0] == lineage[0] for meaning in meanings):
         return Support.AGREES
+    if index.mentions(name, leaf):
+        return Support.UNKNOWN
     return Support.CONTRADICTS
+
+
+def _mentioned(name: str, leaf: Node, index: NameIndex) -> Support:
+    """What an unknown name says by the names in it: 服饰内衣 speaks for 文胸, not for 面膜."""
+    top, *middle = index.tree.lineage(leaf)
+    classes = index.classes_in(name)
+    if top in classes or any(index.mentions(name, node) for node in middle):
+        return Support.AGREES
+    return Support.CONTRADICTS if classes else Support.UNKNOWN
+
+
+def _agreed_classes(names: Iterable[str], index: NameIndex) -> frozenset[Node]:
+    """The classes that known names belong to, or unknown ones mention."""
+    found: set[Node] = set()
+    for name in names:
+        meanings = index.nodes(name)
+        found.update(index.tree.lineage(node)[0] for node in meanings if not node.needs)
+        if not meanings:
+            found |= index.classes_in(name)
+    return frozenset(found)
+
+
+def _alike(
+    crumb: Breadcrumb, positions: range, within: Node | None, index: NameIndex
+) -> Reading | None:
+    """A leaf that the deepest of some unknown names is like, in a class that the others agree on.
+
+    `within` is a leaf that the names before them mean: only leaves of its class count then.
+    """
+    for position in reversed(positions[-1:]):
+        name = crumb.names[position]
+        others = crumb.names[:position]
+        classes = _agreed_classes(others, index)
+        if within is not None:
+            classes = frozenset({index.tree.lineage(within)[0]})
+        if name in NOTHING_ALONE or len(classes) != 1:
+            continue
+        if within is not None and index.mentions(name, within):
+            continue  # 黄金 > 黄金项链 is of gold, whatever else is a necklace
+        ranked = sorted(
+            (-index.likeness(name, leaf), leaf)
+            for leaf in index.tree.leaves()
+            if index.tree.lineage(leaf)[0] in classes
+            and leaf != within
+            and _need_is_met(leaf, crumb.names, position, index)
+        )
+        if not ranked or -ranked[0][0] < LEAST_TO_DECIDE:
+            continue
+        best = [leaf for score, leaf in ranked if score <= ranked[0][0] + LEAST_LEAD]
+        told = _tell_apart(_longest(name, best, index), others, index)
+        return Reading(crumb.written[position], told, How.LIKE, Support.AGREES)
+    return None
+
+
+def _longest(name: str, leaves: list[Node], index: NameIndex) -> list[Node]:
+    """Of leaves whose names end this one, those of the longest: 运动裤 is no 裤 of another kind."""
+    lengths = {leaf: index.matched_length(name, leaf) for leaf in leaves}
+    return [leaf for leaf in leaves if lengths[leaf] == max(lengths.values())]
+
+
+def _rivals(crumb: Breadcrumb, positions: range, found: Node, index: NameIndex) -> tuple[Node, ...]:
+    """Leaves that the unknown names below a known one may mean instead of it."""
+    family = {found, *index.tree.lineage(found)}
+    rivals = {
+        leaf
+        for position in positions
+        if crumb.names[position] not in NOTHING_ALONE
+        and not index.mentions(crumb.names[position], found)
+        for leaf in index.tree.leaves()
+        if leaf not in family
+        and _need_is_met(leaf, crumb.names, position, index)
+        and found not in index.tree.lineage(leaf)
+        and index.likeness(crumb.names[position], leaf) >= LEAST_RIVAL
+    }
+    return tuple(sorted(rivals))
 
 
 def _tell_apart(leaves: list[Node], before: tuple[str, ...], index: NameIndex) -> tuple[Node, ...]:

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 from taxonomy.breadcrumbs import Breadcrumb
 from taxonomy.curated import CuratedMapping
-from taxonomy.readings import NameIndex, Reading, Support, read_names
+from taxonomy.name_index import How, NameIndex
+from taxonomy.readings import Reading, Support, read_names
 from taxonomy.tree import Node, Tree
 
 
@@ -58,13 +59,21 @@ def _no_counterpart(crumb: Breadcrumb, _: Reading, sources: Sources) -> Clue | N
     return Clue(f"{row.written} (row {row.row})") if row and row.node is None else None
 
 
-def _name_with(support: Support) -> Callable[[Breadcrumb, Reading, Sources], Clue | None]:
+def _known_by(
+    how: How, support: Support | None = None
+) -> Callable[[Breadcrumb, Reading, Sources], Clue | None]:
     def find(_: Breadcrumb, reading: Reading, __: Sources) -> Clue | None:
-        if len(reading.nodes) == 1 and reading.support is support:
+        if len(reading.nodes) == 1 and reading.how is how and support in (None, reading.support):
             return Clue(reading.element, reading.nodes)
         return None
 
     return find
+
+
+def _in_doubt(_: Breadcrumb, reading: Reading, __: Sources) -> Clue | None:
+    if reading.rivals:
+        return Clue(reading.element, (*reading.nodes, *reading.rivals))
+    return None
 
 
 def _contradicted(_: Breadcrumb, reading: Reading, __: Sources) -> Clue | None:
@@ -81,6 +90,8 @@ def _class_only(_: Breadcrumb, reading: Reading, __: Sources) -> Clue | None:
     return Clue("", reading.class_nodes) if reading.class_nodes else None
 
 
+LIKE_RULE = "like_name_v1"
+
 PATH_RULES: tuple[PathRule, ...] = (
     PathRule("curated_path_v1", True, 0, "a row of the site's mapping file", _curated),
     PathRule(
@@ -91,28 +102,50 @@ PATH_RULES: tuple[PathRule, ...] = (
         _no_counterpart,
     ),
     PathRule(
-        "path_name_v1",
-        True,
-        1,
-        "the deepest known name of the path, in agreement with the others",
-        _name_with(Support.AGREES),
-    ),
-    PathRule(
-        "leaf_name_v1",
-        True,
-        1,
-        "a name that only one leaf of the tree has; the rest of the path is unknown",
-        _name_with(Support.UNKNOWN),
-    ),
-    PathRule(
-        "contradicting_ancestors_v1",
+        "contradicting_ancestors_v2",
         False,
         1,
         "the deepest known name belongs to another class than the rest of the path",
         _contradicted,
     ),
     PathRule(
-        "ambiguous_name_v1",
+        "deeper_name_unknown_v1",
+        False,
+        1,
+        "below the deepest known name stands one that may mean another leaf",
+        _in_doubt,
+    ),
+    PathRule(
+        "path_name_v2",
+        True,
+        1,
+        "the deepest known name of the path, in agreement with the others",
+        _known_by(How.NAME, Support.AGREES),
+    ),
+    PathRule(
+        "leaf_name_v2",
+        True,
+        1,
+        "a name that only one leaf of the tree has; the rest of the path is unknown",
+        _known_by(How.NAME, Support.UNKNOWN),
+    ),
+    PathRule("alias_v1", True, 1, "another name of the leaf", _known_by(How.ALIAS)),
+    PathRule(
+        "name_part_v1",
+        True,
+        1,
+        "a piece of the leaf's name, or the leaf's name as a piece, in agreement with the others",
+        _known_by(How.PART),
+    ),
+    PathRule(
+        LIKE_RULE,
+        True,
+        2,
+        "a name like that of one leaf in the class that the rest of the path means",
+        _known_by(How.LIKE),
+    ),
+    PathRule(
+        "ambiguous_name_v2",
         False,
         1,
         "several leaves of the tree have this name and nothing tells them apart",

@@ -22,20 +22,22 @@ class TableRow:
     cells: dict[str, str]
 
 
-def read_table(path: Path, columns: Sequence[str]) -> list[TableRow]:
+def read_table(path: Path, columns: Sequence[str], optional: Sequence[str] = ()) -> list[TableRow]:
     """The rows of a UTF-8 CSV file with exactly these columns; wholly empty lines are skipped.
 
-    A byte order mark is accepted: spreadsheet programs write one. Raises TaxonomyError.
+    `optional` columns are all there, behind the others, or all absent, and then empty. A byte order
+    mark is accepted: spreadsheet programs write one. Raises TaxonomyError.
     """
-    header = ",".join(columns)
+    header = ",".join(columns) + (f"[,{','.join(optional)}]" if optional else "")
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.reader(file, strict=True)
             first = next(reader, None)
-            if first is None or [cell.strip() for cell in first] != list(columns):
+            found = [cell.strip() for cell in first or ()]
+            if found not in ([*columns], [*columns, *optional]):
                 received = "an empty file" if first is None else ",".join(first)
                 raise TaxonomyError(path, 1, f"the header {header}", received)
-            return [_row(path, reader.line_num, cells, columns) for cells in reader if any(cells)]
+            rows = [_row(path, reader.line_num, cells, found) for cells in reader if any(cells)]
     except OSError as error:
         raise TaxonomyError(path, None, "a readable CSV file", str(error.strerror)) from error
     except UnicodeDecodeError as error:
@@ -44,6 +46,8 @@ def read_table(path: Path, columns: Sequence[str]) -> list[TableRow]:
         ) from error
     except csv.Error as error:
         raise TaxonomyError(path, reader.line_num, "well-formed CSV", str(error)) from error
+    missing = dict.fromkeys(optional, "")
+    return [TableRow(row.number, missing | row.cells) for row in rows]
 
 
 def _row(path: Path, number: int, cells: list[str], columns: Sequence[str]) -> TableRow:

@@ -1,8 +1,13 @@
 """The category tree: classes, their sub-classes (the leaves every product has) and sub-sub-classes.
 
-Comes in: a CSV table `level,id,name,parent_id` (shipped: `mep3m.csv`, the 14 / 599 / 89 categories
-of MEP-3M). Goes out: a frozen `Tree` and, for a leaf, the `Label` whose parents follow from the
-tree alone, so that a label can never contradict it.
+Comes in: a CSV table `level,id,name,parent_id` and, if wanted, `aliases,needs,note` (shipped:
+`mep3m.csv`, the 14 / 599 / 89 categories of MEP-3M). Goes out: a frozen `Tree` and, for a leaf, the
+`Label` whose parents follow from the tree alone, so that a label can never contradict it.
+
+`aliases` are other names of the category, joined by "|". `needs` says what has to stand before the
+name, where it means something else as well: `parent`, its parent directly before it; `ancestor`,
+any name that agrees; or words joined by "|", of which some name before it has to hold one. `note`
+says why.
 """
 
 from __future__ import annotations
@@ -22,6 +27,7 @@ if TYPE_CHECKING:
 
 SHIPPED_TREE = Path(__file__).with_name("mep3m.csv")
 COLUMNS = ("level", "id", "name", "parent_id")
+OPTIONAL_COLUMNS = ("aliases", "needs", "note")
 LARGEST_ID = 2**31 - 1  # releases store ids as int32
 
 
@@ -47,6 +53,9 @@ class Node:
     id: int
     name: str
     parent_id: int | None
+    aliases: tuple[str, ...] = ()
+    needs: str = ""
+    note: str = ""
 
     def __str__(self) -> str:
         return f"{self.level} {self.id} {self.name}"
@@ -120,7 +129,7 @@ class Tree:
         return leaf is not None and self.label(leaf) == label
 
     def as_pandas(self) -> pd.DataFrame:
-        """A row per category: level, id, name and parent_id (nullable Int64)."""
+        """A row per category: the table's columns, parent_id as nullable Int64."""
         import pandas as pd  # here, since every worker loads a tree and only people want frames
 
         return pd.DataFrame(
@@ -129,6 +138,9 @@ class Tree:
                 "id": [node.id for node in self.nodes],
                 "name": [node.name for node in self.nodes],
                 "parent_id": pd.array([node.parent_id for node in self.nodes], dtype="Int64"),
+                "aliases": ["|".join(node.aliases) for node in self.nodes],
+                "needs": [node.needs for node in self.nodes],
+                "note": [node.note for node in self.nodes],
             }
         )
 
@@ -138,10 +150,10 @@ def load_tree(path: Path | None = None) -> Tree:
 
     Raises TaxonomyError, naming file and row, for an unknown level, an id that is no positive
     integer or occurs twice on its level, an empty name, a parent that is missing or must not be
-    there, and siblings whose names read the same.
+    there, and siblings whose names or aliases read the same.
     """
     path = path or SHIPPED_TREE
-    rows = read_table(path, COLUMNS)
+    rows = read_table(path, COLUMNS, OPTIONAL_COLUMNS)
     if not rows:
         raise TaxonomyError(path, None, "at least one category", "none")
     numbered = [(row.number, _node(path, row)) for row in rows]
@@ -167,7 +179,11 @@ def _node(path: Path, row: TableRow) -> Node:
         if level is Level.CLASS
         else parse_id(path, row.number, "parent_id", cells["parent_id"])
     )
-    return Node(level, parse_id(path, row.number, "id", cells["id"]), cells["name"], parent_id)
+    aliases = tuple(alias.strip() for alias in cells["aliases"].split("|") if alias.strip())
+    if not all(map(normalise_name, aliases)):
+        raise TaxonomyError(path, row.number, "names as aliases", f"{cells['aliases']!r}")
+    id = parse_id(path, row.number, "id", cells["id"])
+    return Node(level, id, cells["name"], parent_id, aliases, cells["needs"], cells["note"])
 
 
 def parse_id(path: Path, row: int, column: str, text: str) -> int:
@@ -197,9 +213,10 @@ def _check_relations(path: Path, numbered: Iterable[tuple[int, Node]]) -> None:
                     path, number, f"the id of a {parent[0]} as parent_id", f"{node.parent_id}"
                 )
         # Siblings that read the same could never be told apart by a breadcrumb.
-        key = (node.level, node.parent_id, normalise_name(node.name))
-        earlier = siblings.setdefault(key, number)
-        if earlier != number:
-            raise TaxonomyError(
-                path, number, "a name no sibling has", f"{node.name!r}, as in row {earlier}"
-            )
+        for name in (node.name, *node.aliases):
+            key = (node.level, node.parent_id, normalise_name(name))
+            earlier = siblings.setdefault(key, number)
+            if earlier != number:
+                raise TaxonomyError(
+                    path, number, "a name no sibling has", f"{name!r}, as in row {earlier}"
+                )

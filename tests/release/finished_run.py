@@ -268,7 +268,7 @@ class RunWriter:
             **{name: None if held else getattr(label, name) for name in names},
             "subsub_class_id": None,
             "subsub_class_name": None,
-            "label_rule": "no_category_v1" if held else "path_name_v1",
+            "label_rule": "no_category_v1" if held else "path_name_v2",
             "evidence": "no path" if held else "珠宝 > 饰品",
             "suggestions": [],
             "title_leaf": None,

@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from taxonomy.names import WEAK_NAMES, Need, need_of, normalise_name, parts
-from taxonomy.tree import load_tree
+from taxonomy.names import NOTHING_ALONE, joined, normalise_name, parts
 
 
 @pytest.mark.parametrize(
@@ -80,14 +79,10 @@ def test_hostile_punctuation_takes_linear_time() -> None:
     assert time.perf_counter() - started < 1
 
 
-def test_weak_names_are_listed_once_in_normal_form_with_a_reason() -> None:
-    names = [row.name for row in WEAK_NAMES]
-    assert names == [normalise_name(name) for name in names]
-    assert len(set(names)) == len(names)
-    assert all(row.why and row.need is not Need.NOTHING for row in WEAK_NAMES)
+def test_names_that_say_nothing_alone_are_in_normal_form() -> None:
+    assert {normalise_name(name) for name in NOTHING_ALONE} == NOTHING_ALONE
 
 
-def test_the_categories_of_the_tree_that_say_nothing_alone_are_known() -> None:
-    weak = {n.name for n in load_tree().leaves() if need_of(normalise_name(n.name)) is Need.PARENT}
-    assert weak == {"其他", "其它", "套装", "配件"}
-    assert need_of(normalise_name("空调")) is Need.NOTHING
+def test_traditional_characters_read_as_simplified_ones() -> None:
+    assert normalise_name("連衣裙") == "连衣裙"
+    assert joined(normalise_name("燈具／燈飾")) == "灯具灯饰"

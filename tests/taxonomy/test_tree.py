@@ -10,7 +10,16 @@ from pathlib import Path
 import pytest
 
 from taxonomy.errors import TaxonomyError
-from taxonomy.tree import SHIPPED_TREE, Label, Level, Tree, load_tree
+from taxonomy.names import joined, normalise_name
+from taxonomy.tree import (
+    COLUMNS,
+    OPTIONAL_COLUMNS,
+    SHIPPED_TREE,
+    Label,
+    Level,
+    Tree,
+    load_tree,
+)
 
 FACTS = Path(__file__).resolve().parents[3] / "shared" / "data" / "mep3m_taxonomy.csv"
 
@@ -38,7 +47,7 @@ def test_the_89_third_level_categories_stand_under_13_sub_classes(tree: Tree) ->
 def test_the_shipped_table_states_the_published_facts() -> None:
     def rows(path: Path) -> set[tuple[str, ...]]:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            return {tuple(row) for row in csv.reader(file)}
+            return {tuple(row[: len(COLUMNS)]) for row in csv.reader(file)}
 
     assert rows(SHIPPED_TREE) == rows(FACTS)
 
@@ -68,7 +77,7 @@ def test_every_label_of_the_tree_is_consistent_and_an_altered_one_is_not(tree: T
 
 def test_the_tree_as_a_frame_is_the_table(tree: Tree) -> None:
     frame = tree.as_pandas()
-    assert list(frame.columns) == ["level", "id", "name", "parent_id"]
+    assert list(frame.columns) == [*COLUMNS, *OPTIONAL_COLUMNS]
     assert frame.groupby("level")["id"].count().to_dict() == {
         "class": 14,
         "sub_class": 599,
@@ -115,6 +124,41 @@ def test_a_malformed_tree_is_refused_with_its_row(
     assert expected in error.expected
     assert received in error.received
     assert str(path) in str(error)
+
+
+WIDE = "level,id,name,parent_id,aliases,needs,note\nclass,1,甲,,,,\n"
+
+
+def test_aliases_needs_and_notes_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "tree.csv"
+    path.write_text(WIDE + "sub_class,1,苹果,1,Apple | Apples,水果|生鲜,a brand too\n", "utf-8")
+    leaf = load_tree(path).leaf_of_sub_class(1)
+    assert leaf.aliases == ("Apple", "Apples")
+    assert (leaf.needs, leaf.note) == ("水果|生鲜", "a brand too")
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        ("sub_class,1,乙,1,丙,,\nsub_class,2,丙,1,,,\n", "a name no sibling has"),
+        ("sub_class,1,乙,1,丙,,\nsub_class,2,丁,1,丙 ,,\n", "a name no sibling has"),
+        ("sub_class,1,乙,1,丙| / ,,\n", "names as aliases"),
+    ],
+)
+def test_aliases_that_say_nothing_or_two_things_are_refused(
+    tmp_path: Path, rows: str, expected: str
+) -> None:
+    path = tmp_path / "tree.csv"
+    path.write_text(WIDE + rows, "utf-8")
+    with pytest.raises(TaxonomyError, match=expected):
+        load_tree(path)
+
+
+def test_no_alias_of_the_shipped_tree_is_another_leafs_name_or_alias(tree: Tree) -> None:
+    owner = {joined(normalise_name(leaf.name)): leaf.name for leaf in tree.leaves()}
+    for leaf in tree.leaves():
+        for alias in leaf.aliases:
+            assert owner.setdefault(joined(normalise_name(alias)), leaf.name) == leaf.name, alias
 
 
 def test_a_missing_tree_and_one_in_another_encoding_are_refused(tmp_path: Path) -> None:
