@@ -79,6 +79,11 @@ class Mapper:
             self._verdicts[key, ending] = verdict
         return verdict
 
+    def last_names(self, paths: Paths) -> frozenset[str]:
+        """The normalised names that the paths end in."""
+        key = tuple(map(tuple, paths))
+        return self._last_names.get(key) or self._remember_last_names(key)
+
     def _remember_last_names(self, key: _Key) -> frozenset[str]:
         if len(self._last_names) >= self._cache_limit:
             self._last_names.clear()

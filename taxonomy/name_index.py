@@ -6,11 +6,14 @@ other. A name is looked up without its separators, so that 水壶/水杯 finds �
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
+from typing import NamedTuple
 
-from rapidfuzz import fuzz
+import numpy as np
+from numpy.typing import NDArray
+from rapidfuzz import fuzz, process
 
 from taxonomy.names import NOTHING_ALONE, joined, normalise_name, parts
 from taxonomy.tree import Level, Node, Tree
@@ -23,6 +26,9 @@ HEAD_SCORE = 0.9
 
 OTHER_HEAD = 0.7
 """For names with other last characters: 篮球 is no 篮球鞋, however alike they are written."""
+
+REMEMBERED = 10_000
+"""Names whose likenesses are kept: shops have few, hostile pages have endlessly many."""
 
 LEAST_TO_DECIDE = 0.8
 LEAST_LEAD = 0.08
@@ -49,6 +55,9 @@ class NameIndex:
     _pieced: Mapping[str, tuple[Node, ...]] = field(init=False, repr=False, compare=False)
     _class_pieces: Mapping[str, tuple[Node, ...]] = field(init=False, repr=False, compare=False)
     _keys: Mapping[Node, tuple[str, ...]] = field(init=False, repr=False, compare=False)
+    _leaf_keys: _LeafKeys = field(init=False, repr=False, compare=False)
+    _leaf_classes: NDArray[np.int64] = field(init=False, repr=False, compare=False)
+    _likeness: dict[str, NDArray[np.float64]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         named: dict[str, list[Node]] = {}
@@ -79,6 +88,10 @@ class NameIndex:
         ):
             object.__setattr__(self, attribute, {key: tuple(v) for key, v in table.items()})
         object.__setattr__(self, "_keys", keys)
+        object.__setattr__(self, "_leaf_keys", _leaf_keys(self.tree.leaves(), keys))
+        classes = [self.tree.lineage(leaf)[0].id for leaf in self.tree.leaves()]
+        object.__setattr__(self, "_leaf_classes", np.array(classes, np.int64))
+        object.__setattr__(self, "_likeness", {})
 
     def nodes(self, name: str) -> tuple[Node, ...]:
         """The categories of that name or alias, or else the class whose name it is a piece of.
@@ -131,19 +144,53 @@ class NameIndex:
         bare = joined(name)
         return any(len(key) >= LEAST_LETTERS and key in bare for key in self._keys[node])
 
+    def of_classes(self, classes: frozenset[Node]) -> NDArray[np.bool_]:
+        """Which leaves belong to one of the classes, in the order of `tree.leaves()`."""
+        return np.isin(self._leaf_classes, [node.id for node in classes])
+
     def matched_length(self, name: str, leaf: Node) -> int:
         """Letters of the longest of the leaf's names that ends this one; 0 if none does."""
         bare = joined(name)
         return max((len(key) for key in self._keys[leaf] if bare.endswith(key)), default=0)
 
-    def likeness(self, name: str, leaf: Node) -> float:
-        """How much a name is like one of the leaf's, 0 to 1."""
-        bare = joined(name)
-        return max(_likeness(bare, key) for key in self._keys[leaf])
+    def likeness(self, name: str) -> NDArray[np.float64]:
+        """How much a name is like each leaf's names, 0 to 1, in the order of `tree.leaves()`."""
+        known = self._likeness.get(name)
+        if known is None:
+            if len(self._likeness) >= REMEMBERED:
+                self._likeness.clear()
+            known = self._likeness[name] = self._compared(joined(name))
+        return known
+
+    def _compared(self, name: str) -> NDArray[np.float64]:
+        keys = self._leaf_keys
+        scores = process.cdist([name], keys.names, scorer=fuzz.ratio)[0] / 100.0
+        scores[(keys.heads != "") & (keys.heads != name[-1:])] *= OTHER_HEAD
+        for length in range(LEAST_LETTERS, len(name) + 1):
+            for place in keys.places.get(name[-length:], ()):
+                scores[place] = max(scores[place], HEAD_SCORE)
+        return np.maximum.reduceat(scores, keys.starts)
 
 
-def _likeness(name: str, key: str) -> float:
-    if len(key) >= LEAST_LETTERS and name.endswith(key) and not key.isascii():
-        return HEAD_SCORE
-    same_head = name[-1:] == key[-1:] or key.isascii()
-    return fuzz.ratio(name, key) / 100 * (1.0 if same_head else OTHER_HEAD)
+class _LeafKeys(NamedTuple):
+    """The names of all leaves, one leaf's after the other's.
+
+    `heads` are the last characters of those that are not in ASCII, `places` finds these by name;
+    `starts` is where each leaf's names begin.
+    """
+
+    names: list[str]
+    heads: NDArray[np.str_]
+    places: dict[str, list[int]]
+    starts: NDArray[np.int64]
+
+
+def _leaf_keys(leaves: Sequence[Node], keys: Mapping[Node, tuple[str, ...]]) -> _LeafKeys:
+    names = [key for leaf in leaves for key in keys[leaf]]
+    places: dict[str, list[int]] = {}
+    for place, name in enumerate(names):
+        if len(name) >= LEAST_LETTERS and not name.isascii():
+            places.setdefault(name, []).append(place)
+    counts = [len(keys[leaf]) for leaf in leaves]
+    heads = np.array(["" if name.isascii() else name[-1] for name in names])
+    return _LeafKeys(names, heads, places, np.cumsum([0, *counts[:-1]]))

@@ -13,6 +13,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum, auto
 
+import numpy as np
+
 from taxonomy.breadcrumbs import Breadcrumb
 from taxonomy.name_index import LEAST_LEAD, LEAST_TO_DECIDE, How, NameIndex
 from taxonomy.names import NOTHING_ALONE
@@ -75,16 +77,19 @@ def read_names(crumb: Breadcrumb, index: NameIndex) -> Reading:
 
 def suggestions(crumb: Breadcrumb, index: NameIndex, by: str) -> tuple[Suggestion, ...]:
     """The leaves most like the breadcrumb's names, those of classes that it mentions first."""
+    names = crumb.names[-2:]
+    if not names:
+        return ()
+    likeness = np.max([index.likeness(name) for name in names], axis=0)
     classes = _agreed_classes(crumb.names, index)
-    scored = []
-    for leaf in index.tree.leaves():
-        likeness = max((index.likeness(name, leaf) for name in crumb.names[-2:]), default=0.0)
-        if classes and index.tree.lineage(leaf)[0] not in classes:
-            likeness /= 2
-        if likeness >= LEAST_SUGGESTED:
-            scored.append((-likeness, leaf))
-    scored.sort()
-    return tuple(Suggestion(leaf, round(-score, 3), by) for score, leaf in scored[:SUGGESTIONS])
+    if classes:
+        likeness = np.where(index.of_classes(classes), likeness, likeness / 2)
+    leaves = index.tree.leaves()
+    best = sorted(
+        (-float(likeness[place]), leaves[place])
+        for place in np.flatnonzero(likeness >= LEAST_SUGGESTED).tolist()
+    )
+    return tuple(Suggestion(leaf, round(-score, 3), by) for score, leaf in best[:SUGGESTIONS])
 
 
 def _known(crumb: Breadcrumb, index: NameIndex) -> tuple[Reading | None, int]:
@@ -200,29 +205,31 @@ def _alike(
 
     `within` is a leaf that the names before them mean: only leaves of its class count then.
     """
-    for position in reversed(positions[-1:]):
-        name = crumb.names[position]
-        others = crumb.names[:position]
-        classes = _agreed_classes(others, index)
-        if within is not None:
-            classes = frozenset({index.tree.lineage(within)[0]})
-        if name in NOTHING_ALONE or len(classes) != 1:
-            continue
-        if within is not None and index.mentions(name, within):
-            continue  # 黄金 > 黄金项链 is of gold, whatever else is a necklace
-        ranked = sorted(
-            (-index.likeness(name, leaf), leaf)
-            for leaf in index.tree.leaves()
-            if index.tree.lineage(leaf)[0] in classes
-            and leaf != within
-            and _need_is_met(leaf, crumb.names, position, index)
-        )
-        if not ranked or -ranked[0][0] < LEAST_TO_DECIDE:
-            continue
-        best = [leaf for score, leaf in ranked if score <= ranked[0][0] + LEAST_LEAD]
-        told = _tell_apart(_longest(name, best, index), others, index)
-        return Reading(crumb.written[position], told, How.LIKE, Support.AGREES)
-    return None
+    leaves = index.tree.leaves()
+    if not positions or crumb.names[positions[-1]] in NOTHING_ALONE:
+        return None
+    position = positions[-1]
+    name, others = crumb.names[position], crumb.names[:position]
+    classes = _agreed_classes(others, index)
+    if within is not None:
+        classes = frozenset({index.tree.lineage(within)[0]})
+    # 黄金 > 黄金项链 is of gold, whatever else is a necklace.
+    if len(classes) != 1 or (within is not None and index.mentions(name, within)):
+        return None
+    likeness = index.likeness(name)
+    candidates = [
+        (float(likeness[place]), leaf)
+        for place in np.flatnonzero(
+            (likeness >= LEAST_TO_DECIDE - LEAST_LEAD) & index.of_classes(classes)
+        ).tolist()
+        if (leaf := leaves[place]) != within and _need_is_met(leaf, crumb.names, position, index)
+    ]
+    most = max((score for score, _ in candidates), default=0.0)
+    if most < LEAST_TO_DECIDE:
+        return None
+    best = [leaf for score, leaf in candidates if score >= most - LEAST_LEAD]
+    told = _tell_apart(_longest(name, best, index), others, index)
+    return Reading(crumb.written[position], told, How.LIKE, Support.AGREES)
 
 
 def _longest(name: str, leaves: list[Node], index: NameIndex) -> list[Node]:
@@ -233,18 +240,18 @@ def _longest(name: str, leaves: list[Node], index: NameIndex) -> list[Node]:
 
 def _rivals(crumb: Breadcrumb, positions: range, found: Node, index: NameIndex) -> tuple[Node, ...]:
     """Leaves that the unknown names below a known one may mean instead of it."""
+    leaves = index.tree.leaves()
     family = {found, *index.tree.lineage(found)}
-    rivals = {
-        leaf
-        for position in positions
-        if crumb.names[position] not in NOTHING_ALONE
-        and not index.mentions(crumb.names[position], found)
-        for leaf in index.tree.leaves()
-        if leaf not in family
-        and _need_is_met(leaf, crumb.names, position, index)
-        and found not in index.tree.lineage(leaf)
-        and index.likeness(crumb.names[position], leaf) >= LEAST_RIVAL
-    }
+    rivals: set[Node] = set()
+    for position in positions:
+        name = crumb.names[position]
+        if name in NOTHING_ALONE or index.mentions(name, found):
+            continue
+        for place in np.flatnonzero(index.likeness(name) >= LEAST_RIVAL).tolist():
+            leaf = leaves[place]
+            related = leaf in family or found in index.tree.lineage(leaf)
+            if not related and _need_is_met(leaf, crumb.names, position, index):
+                rivals.add(leaf)
     return tuple(sorted(rivals))
 
 

@@ -9,22 +9,27 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from runtime.columns import record_batch
+import numpy as np
+import pyarrow as pa
+
+from runtime.columns import from_numbers, record_batch
 from runtime.decisions import Decisions
 from runtime.errors import ConfigError
 from runtime.parts import run_key
 from runtime.stages import Context, Counts, StageResult, Unit, run_units
 from runtime.storage import sha256_file
-from runtime.tables import LABELS
+from runtime.tables import DECISIONS, LABELS
 from runtime.workspace import Run
+from taxonomy.batches import BatchVerdicts, map_batch
 from taxonomy.curated import load_mapping, shipped_mapping_path
 from taxonomy.mapper import Mapper, MapVerdict
 from taxonomy.tree import SHIPPED_TREE, load_tree
 
-VERSION = "2"
+VERSION = "3"
 
 
 @dataclass(frozen=True)
@@ -48,6 +53,7 @@ def map_records(context: Context) -> StageResult:
     checked = load_tree(tree)
     for mapping in mappings.values():
         load_mapping(mapping, checked)  # a faulty file is told before any work is done
+    code = "; ".join((VERSION, *(f"{name} {version(name)}" for name in ("rapidfuzz", "opencc"))))
     units = []
     for name, listings in run.listings.seals().items():
         cleaned = run.cleaned.seal(name)
@@ -60,7 +66,7 @@ def map_records(context: Context) -> StageResult:
             "tree": sha256_file(tree),
             "mapping": "" if mapping is None else sha256_file(mapping),
         }
-        key = run_key("map", VERSION, None, inputs)
+        key = run_key("map", code, None, inputs)
         units.append(Unit(name, key, _Work(run, name, key, tree, mapping)))
     return run_units(context, "map: parts", [run.decisions("map"), run.labels], units, map_part)
 
@@ -86,32 +92,49 @@ def map_part(work: _Work) -> None:
     run = work.run
     tree = load_tree(work.tree)
     mapper = Mapper(tree, load_mapping(work.mapping, tree))
-    listings = run.listings.read(work.name, ["record_id", "category_paths"]).to_pylist()
-    cleaned = run.cleaned.read(work.name, ["kept", "title"]).to_pylist()
-    labels: list[dict[str, Any]] = []
-    decisions = Decisions("map", run.run_id)
+    kept = run.cleaned.read(work.name, ["kept", "title"])
+    listings = run.listings.read(work.name, ["record_id", "category_paths"])
+    listings = listings.filter(kept["kept"]).combine_chunks()
+    titles = kept.filter(kept["kept"])["title"].combine_chunks()
+    ids, paths = (listings[name].combine_chunks() for name in ("record_id", "category_paths"))
+    found = map_batch(mapper, paths, titles)
+    labels, decisions = _tables(found, ids, run.run_id)
+    run.decisions("map").write(work.name, decisions, work.key)
+    run.labels.write(work.name, [labels], work.key, _counts(found))
+
+
+def _tables(found: BatchVerdicts, ids: pa.Array, run_id: str) -> tuple[pa.RecordBatch, pa.Table]:
+    """The records' labels and decisions: those of the distinct verdicts, each as often as needed.
+
+    Without the record ids, which are put in last.
+    """
+    labels = record_batch([_label_row(verdict) for verdict in found.verdicts], LABELS.schema)
+    decided = Decisions("map", run_id)
+    for verdict in found.verdicts:
+        fate = "held" if verdict.label is None else "kept"
+        decided.add("", verdict.rule, fate, verdict.reason, verdict.evidence)
+    rows = from_numbers(found.of)
+    labels, decisions = labels.take(rows), decided.table().take(rows)
+    place = LABELS.schema.get_field_index("record_id")
+    labels = labels.set_column(place, LABELS.schema.field(place), ids)
+    place = DECISIONS.schema.get_field_index("record_id")
+    return labels, decisions.set_column(place, DECISIONS.schema.field(place), ids)
+
+
+def _counts(found: BatchVerdicts) -> Counts:
     counts: Counts = Counter()
-    for listing, clean in zip(listings, cleaned, strict=True):
-        if not clean["kept"]:
-            continue
-        verdict = mapper.map(listing["category_paths"] or [], clean["title"])
-        counts.update(["mapped" if verdict.label else "held", f"rule.{verdict.rule}"])
-        labels.append(_label_row(listing["record_id"], verdict))
-        decisions.add(
-            listing["record_id"],
-            verdict.rule,
-            "held" if verdict.label is None else "kept",
-            verdict.reason,
-            verdict.evidence,
-        )
-    run.decisions("map").write(work.name, decisions.table(), work.key)
-    run.labels.write(work.name, [record_batch(labels, LABELS.schema)], work.key, counts)
+    times = np.bincount(found.of, minlength=len(found.verdicts)).tolist()
+    for verdict, count in zip(found.verdicts, times, strict=True):
+        if count:
+            counts[f"rule.{verdict.rule}"] += count
+            counts["mapped" if verdict.label else "held"] += count
+    return counts
 
 
-def _label_row(record_id: str, verdict: MapVerdict) -> dict[str, Any]:
+def _label_row(verdict: MapVerdict) -> dict[str, Any]:
     label = verdict.label
     return {
-        "record_id": record_id,
+        "record_id": "",
         "mapped": label is not None,
         "class_id": label and label.class_id,
         "class_name": label and label.class_name,

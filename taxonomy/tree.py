@@ -79,9 +79,12 @@ class Tree:
 
     nodes: tuple[Node, ...]
     _by_key: Mapping[tuple[Level, int], Node] = field(init=False, repr=False, compare=False)
+    _leaves: tuple[Node, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_by_key", {(n.level, n.id): n for n in self.nodes})
+        leaves = tuple(node for node in self.nodes if node.level is not Level.CLASS)
+        object.__setattr__(self, "_leaves", leaves)
 
     def count(self, level: Level) -> int:
         """How many categories the level has."""
@@ -108,7 +111,7 @@ class Tree:
 
     def leaves(self) -> tuple[Node, ...]:
         """Every category a product can be labelled with: sub-classes and sub-sub-classes."""
-        return tuple(node for node in self.nodes if node.level is not Level.CLASS)
+        return self._leaves
 
     def label(self, leaf: Node) -> Label:
         """The leaf and everything above it; raises ValueError for a class, which is no leaf."""
