@@ -12,7 +12,7 @@ star, and of these the longer wins. `level` and `id` name a sub_class or subsub_
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -39,7 +39,11 @@ class CuratedRow:
     by: str
     when: date
     note: str
+    file: str
     row: int
+
+    def __str__(self) -> str:
+        return f"{self.written} ({self.file} row {self.row}, by {self.by}, {self.when})"
 
 
 @dataclass(frozen=True)
@@ -70,23 +74,24 @@ def shipped_mapping_path(site: str) -> Path | None:
     return path if path.is_file() else None
 
 
-def load_mapping(path: Path | None, tree: Tree) -> CuratedMapping:
-    """The decisions in a mapping file (None: no file, no decisions).
+def load_mapping(files: Sequence[Path], tree: Tree) -> CuratedMapping:
+    """The decisions in mapping files; of two files' rows for one path the later file's counts.
 
     Raises TaxonomyError, naming file and row, for a wrong header or cell, a category that the
-    tree does not have or that is no leaf, and two rows for one path.
+    tree does not have or that is no leaf, and two rows of one file for one path.
     """
-    if path is None:
-        return EMPTY_MAPPING
     exact: dict[tuple[str, ...], CuratedRow] = {}
     star: dict[tuple[str, ...], CuratedRow] = {}
-    for table_row in read_table(path, COLUMNS):
-        row = _read_row(path, table_row, tree)
-        earlier = (star if row.star else exact).setdefault(row.names, row)
-        if earlier is not row:
-            raise TaxonomyError(
-                path, row.row, "one row per path", f"{row.written!r} again, as in row {earlier.row}"
-            )
+    for path in files:
+        rows: dict[tuple[bool, tuple[str, ...]], CuratedRow] = {}
+        for table_row in read_table(path, COLUMNS):
+            row = _read_row(path, table_row, tree)
+            earlier = rows.setdefault((row.star, row.names), row)
+            if earlier is not row:
+                received = f"{row.written!r} again, as in row {earlier.row}"
+                raise TaxonomyError(path, row.row, "one row per path", received)
+        for row in rows.values():
+            (star if row.star else exact)[row.names] = row
     return CuratedMapping(exact, star)
 
 
@@ -112,6 +117,7 @@ def _read_row(path: Path, table_row: TableRow, tree: Tree) -> CuratedRow:
         by=cells["by"],
         when=_when(path, number, cells["when"]),
         note=cells["note"],
+        file=path.name,
         row=number,
     )
 

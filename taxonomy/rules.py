@@ -51,12 +51,12 @@ class PathRule:
 
 def _curated(crumb: Breadcrumb, _: Reading, sources: Sources) -> Clue | None:
     row = sources.mapping.find(crumb)
-    return Clue(f"{row.written} (row {row.row})", (row.node,)) if row and row.node else None
+    return Clue(str(row), (row.node,)) if row and row.node else None
 
 
 def _no_counterpart(crumb: Breadcrumb, _: Reading, sources: Sources) -> Clue | None:
     row = sources.mapping.find(crumb)
-    return Clue(f"{row.written} (row {row.row})") if row and row.node is None else None
+    return Clue(str(row)) if row and row.node is None else None
 
 
 def _known_by(

@@ -7,7 +7,6 @@ mapping are inputs like any other, so that a new answer relabels without crawlin
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -18,15 +17,15 @@ import pyarrow as pa
 
 from runtime.columns import from_numbers, record_batch
 from runtime.decisions import Decisions
-from runtime.errors import ConfigError
 from runtime.parts import run_key
 from runtime.stages import Context, Counts, StageResult, Unit, run_units
 from runtime.storage import sha256_file
 from runtime.tables import DECISIONS, LABELS
 from runtime.workspace import Run
 from taxonomy.batches import BatchVerdicts, map_batch
-from taxonomy.curated import load_mapping, shipped_mapping_path
+from taxonomy.curated import load_mapping
 from taxonomy.mapper import Mapper, MapVerdict
+from taxonomy.site_mappings import mapping_of
 from taxonomy.tree import SHIPPED_TREE, load_tree
 
 VERSION = "3"
@@ -34,13 +33,13 @@ VERSION = "3"
 
 @dataclass(frozen=True)
 class _Work:
-    """One part to label; `mapping` is the site's curated file, if there is one."""
+    """One part to label; `mappings` are the site's curated files."""
 
     run: Run
     name: str
     key: str
     tree: Path
-    mapping: Path | None
+    mappings: tuple[Path, ...]
 
 
 def map_records(context: Context) -> StageResult:
@@ -49,49 +48,34 @@ def map_records(context: Context) -> StageResult:
     tree = SHIPPED_TREE
     if context.config.map.taxonomy is not None:
         tree = context.config_folder / context.config.map.taxonomy
-    mappings = _mappings(context)
     checked = load_tree(tree)
-    for mapping in mappings.values():
-        load_mapping(mapping, checked)  # a faulty file is told before any work is done
+    mappings: dict[str, tuple[Path, ...]] = {}
+    for site in {name.rpartition("-")[0] for name in run.listings.names()}:
+        mappings[site] = mapping_of(site, context.config, context.config_folder).files
+        load_mapping(mappings[site], checked)  # a faulty file is told before any work is done
     code = "; ".join((VERSION, *(f"{name} {version(name)}" for name in ("rapidfuzz", "opencc"))))
     units = []
     for name, listings in run.listings.seals().items():
         cleaned = run.cleaned.seal(name)
         if cleaned is None:
             continue
-        mapping = mappings.get(name.rpartition("-")[0])
+        files = mappings[name.rpartition("-")[0]]
         inputs = {
             "listings": listings.sha256,
             "cleaned": cleaned.sha256,
             "tree": sha256_file(tree),
-            "mapping": "" if mapping is None else sha256_file(mapping),
+            "mapping": " ".join(map(sha256_file, files)),
         }
         key = run_key("map", code, None, inputs)
-        units.append(Unit(name, key, _Work(run, name, key, tree, mapping)))
+        units.append(Unit(name, key, _Work(run, name, key, tree, files)))
     return run_units(context, "map: parts", [run.decisions("map"), run.labels], units, map_part)
-
-
-def _mappings(context: Context) -> Mapping[str, Path | None]:
-    """The curated mapping file of each site: the configured one, or the shipped one."""
-    found = {}
-    for site in context.config.site:
-        path = shipped_mapping_path(site.key)
-        if site.mapping is not None:
-            path = context.config_folder / site.mapping
-            if not path.is_file():
-                raise ConfigError(
-                    f"site {site.key}: `mapping` = {site.mapping!r}: expected a file at {path}, "
-                    "found none; make it or remove the setting"
-                )
-        found[site.key] = path
-    return found
 
 
 def map_part(work: _Work) -> None:
     """Label the kept records of one part."""
     run = work.run
     tree = load_tree(work.tree)
-    mapper = Mapper(tree, load_mapping(work.mapping, tree))
+    mapper = Mapper(tree, load_mapping(work.mappings, tree))
     kept = run.cleaned.read(work.name, ["kept", "title"])
     listings = run.listings.read(work.name, ["record_id", "category_paths"])
     listings = listings.filter(kept["kept"]).combine_chunks()

@@ -23,7 +23,7 @@ def tree() -> Tree:
 def mapping_of(tmp_path: Path, tree: Tree, *rows: str) -> CuratedMapping:
     path = tmp_path / "shop.csv"
     path.write_text(HEADER + "".join(f"{row},curator,2026-01-05,\n" for row in rows), "utf-8")
-    return load_mapping(path, tree)
+    return load_mapping([path], tree)
 
 
 def sub_class(mapping: CuratedMapping, tree: Tree, *paths: str) -> int | None:
@@ -59,7 +59,7 @@ def test_a_curated_row_outranks_what_names_say_also_in_another_path(
     assert sub_class(mapping, tree, "面膜", "特产馆 > 新疆馆") == 309
     verdict = map_paths([["特产馆", "新疆馆"]], None, tree, mapping)
     assert verdict.rule == "curated_path_v1"
-    assert "新疆馆 (row 2)" in verdict.evidence
+    assert "新疆馆 (shop.csv row 2, by curator, 2026-01-05)" in verdict.evidence
 
 
 def test_a_third_level_category_can_be_curated(tmp_path: Path, tree: Tree) -> None:
@@ -87,7 +87,7 @@ def test_a_lone_star_decides_for_the_whole_site_even_without_a_path(
 
 
 def test_no_file_is_no_decisions(tree: Tree) -> None:
-    assert load_mapping(None, tree) is EMPTY_MAPPING
+    assert load_mapping([], tree) == EMPTY_MAPPING
     assert shipped_mapping_path("no-such-site") is None
 
 
@@ -118,7 +118,7 @@ def test_a_malformed_mapping_is_refused_with_its_row(
     path = tmp_path / "shop.csv"
     path.write_text(content, encoding="utf-8")
     with pytest.raises(TaxonomyError) as caught:
-        load_mapping(path, tree)
+        load_mapping([path], tree)
     error = caught.value
     assert (error.file, error.row) == (path, row)
     assert expected in error.expected
@@ -127,7 +127,7 @@ def test_a_malformed_mapping_is_refused_with_its_row(
 
 def test_a_missing_mapping_file_is_refused_by_name(tmp_path: Path, tree: Tree) -> None:
     with pytest.raises(TaxonomyError, match=r"absent\.csv: expected a readable CSV file"):
-        load_mapping(tmp_path / "absent.csv", tree)
+        load_mapping([tmp_path / "absent.csv"], tree)
 
 
 def test_a_breadcrumb_is_read_without_what_leads_in_to_it() -> None:

@@ -18,7 +18,9 @@ SAMPLE = Path(__file__).with_name("data") / "jd_sample.csv"
 
 @pytest.fixture(scope="module")
 def mapping() -> CuratedMapping:
-    return load_mapping(shipped_mapping_path("jd"), load_tree())
+    path = shipped_mapping_path("jd")
+    assert path is not None
+    return load_mapping([path], load_tree())
 
 
 @pytest.fixture(scope="module")
