@@ -474,6 +474,29 @@ def replay(run_id: str | None, config_path: Path, quiet: bool) -> Outcome:
     return Outcome(status, found.to_text(), found.to_json())
 
 
+@main.command()
+@click.option("--site", metavar="KEY", help="Only what waits of this site.")
+@click.option("--limit", default=20, show_default=True, help="Lines of the list.")
+@click.option(
+    "--export", type=click.Path(path_type=Path), metavar="FILE",
+    help="Write the whole list as a CSV file to be answered in a spreadsheet program.",
+)  # fmt: skip
+@click.option(
+    "--apply", type=click.Path(path_type=Path), metavar="FILE",
+    help="Take the answers of such a file: all of them, or none when one is faulty.",
+)  # fmt: skip
+@click.option("--by", metavar="NAME", help="Who answers; your login name by default.")
+@click.option("--coverage", "show_coverage", is_flag=True, help="Show what is mapped, and where.")
+@config_option
+@command
+def review(config_path: Path, quiet: bool, **options: Any) -> Outcome:
+    """Answer for categories that could not be mapped: most records first, best guess beside."""
+    from taxonomy.review.command import Options
+    from taxonomy.review.command import review as answer
+
+    return answer(load_config(config_path), config_path.parent, Options(**options), quiet=quiet)
+
+
 @main.group(name="site")
 def site_group() -> None:
     """Help with site files: `check` shows what is found on a page (also with --json)."""

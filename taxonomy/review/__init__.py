@@ -1,0 +1,1 @@
+"""Review: what could not be mapped, and a person's answers to it."""

@@ -1,0 +1,141 @@
+"""Held records, an answer, and the next run: published without being asked for again."""
+
+from __future__ import annotations
+
+import csv
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.crawler.shop import Shop, running_shop
+from tests.integration.test_second_runs import Stall, open_stall, picture
+
+ODD = {10: "竹编收纳篮家用加厚", 11: "藤编果篮客厅摆放", 12: "手编麦秆杯垫六片"}
+
+
+@pytest.fixture(scope="module")
+def shop() -> Iterator[Shop]:
+    with running_shop() as shop:
+        yield shop
+
+
+def sell(stall: Stall, number: int, title: str, image: int, *crumbs: str) -> None:
+    """A product whose page says its categories."""
+    stall.sell(number, title, picture(image, quality=92 - number))
+    steps = "".join(f"<li>{name}</li>" for name in ("首页", *crumbs))
+    head = f'<h1>{title}</h1><img class="main" src="/i/{number}.jpg">'
+    stall.shop.page(f"/p/{number}.html", f'<ul class="crumbs">{steps}</ul>{head}')
+
+
+@pytest.fixture(scope="module")
+def crawled(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run: two products are published, three wait, two of them under one path."""
+    stall = open_stall(shop, tmp_path_factory.mktemp("review") / "workspace")
+    config = stall.folder / "mep3m.toml"
+    config.write_text(config.read_text().replace('mapping = "mapping.csv"\n', ""))
+    for number, title in ODD.items():
+        sell(stall, number, title, number, "手作杂货", "草编篮" if number < 12 else "草编垫")
+    sell(stall, 1, "青瓷茶杯手工釉下彩 200ml", 1, "厨具", "茶杯")
+    sell(stall, 2, "不锈钢保温壶大容量 1.5L", 2, "厨具", "保温壶")
+    sell(stall, 3, "不锈钢保温壶大容量 1.5L 包邮", 2, "厨具", "保温壶")
+    stall.show(1, 2, 3, *ODD)
+    assert stall.run()["held"] == 3
+    return stall.folder
+
+
+@pytest.fixture
+def stall(shop: Shop, crawled: Path, tmp_path: Path) -> Stall:
+    shutil.copytree(crawled, tmp_path / "workspace")
+    shop.asked.clear()
+    return Stall(shop, tmp_path / "workspace")
+
+
+def answered(stall: Stall, **answers: str) -> Path:
+    """The exported list with answers filled in, by the last step of the path."""
+    sheet = stall.folder / "waiting.csv"
+    assert stall.say("review", "--export", str(sheet)).status == 0
+    with sheet.open(encoding="utf-8-sig", newline="") as file:
+        rows = list(csv.DictReader(file))
+    for row in rows:
+        row["answer"] = answers.get(row["path"].rpartition(" > ")[2], "")
+    with sheet.open("w", encoding="utf-8-sig", newline="") as file:
+        writer = csv.DictWriter(file, rows[0])
+        writer.writeheader()
+        writer.writerows(rows)
+    return sheet
+
+
+def test_the_list_shows_the_most_records_first_with_examples(stall: Stall) -> None:
+    said = stall.say("review", "--json")
+    assert said.status == 0
+    waiting = said.json["waiting"]
+    assert [(entry["path"], entry["records"]) for entry in waiting] == [
+        ("手作杂货 > 草编篮", 2),
+        ("手作杂货 > 草编垫", 1),
+    ]
+    assert waiting[0]["examples"] == [ODD[10], ODD[11]]
+    assert said.json["records"] == 3
+    assert "手作杂货 > 草编篮" in stall.say("review").out
+
+
+def test_answered_records_are_published_and_say_who_answered(stall: Stall) -> None:
+    sheet = answered(stall, 草编篮="sub_class 401 生活日用", 草编垫="none")
+    said = stall.say("review", "--apply", str(sheet), "--by", "librarian")
+    assert said.status == 0, said.err
+    assert stall.say("review", "--json").json["waiting"] == []
+    for stage in ("map", "dedupe", "publish"):
+        assert stall.say(stage).status == 0
+    stall.check()
+    assert stall.shop.paths() == []
+    rows = stall.rows()
+    assert set(rows.index) == {"s:1", "s:2", "s:10", "s:11"}
+    assert rows.loc["s:10", "sub_class_id"] == 401
+    assert rows.loc["s:10", "label_rule"] == "curated_path_v1"
+    story = stall.say("audit", "s:10").out
+    assert "手作杂货 > 草编篮 (s.csv row 2, by librarian, " in story
+    assert "mapping_no_counterpart_v1" in stall.say("audit", "s:12").out
+
+
+def test_the_next_run_takes_them_in_without_asking_for_them_again(stall: Stall) -> None:
+    sheet = answered(stall, 草编篮="401", 草编垫="401")
+    assert stall.say("review", "--apply", str(sheet)).status == 0
+    said = stall.say("run", "--refresh-after", "30", "--json")
+    assert said.status == 0, said.err
+    stall.check()
+    assert not said.json["fates"].get("held")
+    assert {"s:10", "s:11", "s:12"} <= set(stall.rows().index)
+    asked = set(stall.shop.paths())
+    assert not {path for path in asked if path.startswith(("/p/", "/i/"))}, asked
+
+
+def test_a_sheet_with_a_fault_changes_nothing_and_names_the_row(stall: Stall) -> None:
+    for wrong, told in (("sub_class 9999", "row 3"), ("class 4", "row 3"), ("没有的类目", "row 3")):
+        sheet = answered(stall, 草编篮="none", 草编垫=wrong)
+        said = stall.say("review", "--apply", str(sheet))
+        assert said.status == 2
+        assert told in said.err, said.err
+        assert not (stall.folder / "mappings").exists()
+
+
+def test_answers_given_twice_are_kept_once_and_other_ones_refused(stall: Stall) -> None:
+    sheet = answered(stall, 草编篮="401")
+    assert stall.say("review", "--apply", str(sheet), "--json").json["written"] == 1
+    file = stall.folder / "mappings" / "s.csv"
+    before = file.read_bytes()
+    assert stall.say("review", "--apply", str(sheet), "--json").json["written"] == 0
+    sheet.write_text(sheet.read_text("utf-8-sig").replace(",401,", ",none,"), "utf-8")
+    said = stall.say("review", "--apply", str(sheet))
+    assert said.status == 2
+    assert "s.csv, row 2" in said.err
+    assert file.read_bytes() == before
+
+
+def test_coverage_counts_sites_levels_and_small_leaves(stall: Stall) -> None:
+    values = stall.say("review", "--coverage", "--json").json
+    assert values["sites"]["s"]["held"] == 3
+    assert values["levels"]["sub_class"][1] == 599
+    assert values["levels"]["class"] == [1, 14]
+    assert {"leaf": "sub_class 146 茶杯", "records": 1} in values["few"]
+    assert "share mapped" in stall.say("review", "--coverage").out
