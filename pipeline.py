@@ -497,6 +497,39 @@ def review(config_path: Path, quiet: bool, **options: Any) -> Outcome:
     return answer(load_config(config_path), config_path.parent, Options(**options), quiet=quiet)
 
 
+@main.group(name="taxonomy")
+def taxonomy_group() -> None:
+    """Train and measure the title model (`map.model`)."""
+
+
+@taxonomy_group.command(name="train")
+@click.argument("release", required=False)
+@click.option(
+    "--out", type=click.Path(path_type=Path), default=Path("titles.npz"), show_default=True,
+    help="The model's file; its figures go beside it, as JSON.",
+)  # fmt: skip
+@config_option
+@command
+def taxonomy_train(release: str | None, out: Path, config_path: Path, quiet: bool) -> Outcome:
+    """Train the title model on a release: a version, a folder, or the current one."""
+    from taxonomy.title_model.command import train_model
+
+    return train_model(load_config(config_path), config_path.parent, release, out, quiet=quiet)
+
+
+@taxonomy_group.command(name="evaluate")
+@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("release", required=False)
+@config_option
+@command
+def taxonomy_evaluate(model: Path, release: str | None, config_path: Path, quiet: bool) -> Outcome:
+    """Measure a title model on a release's test split: the dataset's text baseline."""
+    from taxonomy.title_model.command import evaluate_model
+
+    config = load_config(config_path)
+    return evaluate_model(config, config_path.parent, model, release, quiet=quiet)
+
+
 @main.group(name="site")
 def site_group() -> None:
     """Help with site files: `check` shows what is found on a page (also with --json)."""

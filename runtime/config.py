@@ -153,9 +153,10 @@ class CleanConfig(_Section):
 
 
 class MapConfig(_Section):
-    """Which category tree labels come from."""
+    """Which category tree labels come from, and the title model."""
 
     taxonomy: str | None = None
+    model: str | None = None
 
 
 class DedupeConfig(_Section):

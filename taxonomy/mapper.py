@@ -40,7 +40,8 @@ class MapVerdict:
     """The label, or None for a record that is held; `rule` decided and `reason` says it in words.
 
     `evidence` is a JSON array, an object per path that counted: the path, what in it was matched,
-    and the categories this means. `suggestions` are guesses for whoever reviews a held record.
+    and the categories this means. `suggestions` are guesses for whoever reviews a held record,
+    `candidates` the categories that its paths do name.
     """
 
     label: Label | None
@@ -48,6 +49,7 @@ class MapVerdict:
     reason: str
     evidence: str
     suggestions: tuple[Suggestion, ...] = ()
+    candidates: tuple[Node, ...] = ()
 
 
 class Mapper:
@@ -136,7 +138,8 @@ class Mapper:
                     guesses[guess.node] = guess
         best = sorted(guesses.values(), key=lambda g: (-g.confidence, g.node))[:SUGGESTIONS]
         evidence = _evidence(crumbs, findings)
-        return MapVerdict(None, rule.name, rule.reason, evidence, tuple(best))
+        candidates = tuple(sorted({node for f in findings for node in f.clue.nodes}))
+        return MapVerdict(None, rule.name, rule.reason, evidence, tuple(best), candidates)
 
 
 def map_paths(

@@ -91,11 +91,12 @@ def _class_only(_: Breadcrumb, reading: Reading, __: Sources) -> Clue | None:
 
 
 LIKE_RULE = "like_name_v1"
+NO_COUNTERPART_RULE = "mapping_no_counterpart_v1"
 
 PATH_RULES: tuple[PathRule, ...] = (
     PathRule("curated_path_v1", True, 0, "a row of the site's mapping file", _curated),
     PathRule(
-        "mapping_no_counterpart_v1",
+        NO_COUNTERPART_RULE,
         False,
         0,
         "the site's mapping file says that the tree has no such category",

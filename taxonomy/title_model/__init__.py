@@ -1,0 +1,1 @@
+"""The title model: which leaf a title alone speaks for, how surely, and how well that is known."""
