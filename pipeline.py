@@ -499,7 +499,7 @@ def review(config_path: Path, quiet: bool, **options: Any) -> Outcome:
 
 @main.group(name="taxonomy")
 def taxonomy_group() -> None:
-    """Train and measure the title model (`map.model`)."""
+    """Train and measure the title model that `map.model` names (also with --json)."""
 
 
 @taxonomy_group.command(name="train")

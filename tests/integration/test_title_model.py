@@ -38,7 +38,7 @@ def test_a_model_labels_what_paths_leave_open(shop: Shop, model: Path, tmp_path:
     config = stall.folder / "mep3m.toml"
     text = config.read_text().replace('mapping = "mapping.csv"\n', "")
     config.write_text(f'{text}\n[map]\nmodel = "{model}"\n')
-    titles = {1: "夏季新款简约连衣裙", 2: "官方旗舰家用咖啡机升级版", 3: "不锈钢保温壶大容量 1.5L"}
+    titles = {1: "夏季新款简约连衣裙", 2: "家用咖啡机便携小号", 3: "不锈钢保温壶大容量 1.5L"}
     for number, title in titles.items():
         stall.sell(number, title, picture(number))
     crumbs = '<ul class="crumbs"><li>女装</li><li>连衣裙</li></ul>'
