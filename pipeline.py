@@ -52,7 +52,7 @@ STAGE_WORK = {
 # What the workers of a stage work with, imported once for all of them.
 PRELOADED = {
     "clean": "cleaning.part",
-    "map": "taxonomy.stage",
+    "map": "taxonomy.labelling",
     "dedupe": "cleaning.copies.judgement",
 }
 

@@ -67,6 +67,11 @@ class Mapper:
         self._last_names: dict[_Key, frozenset[str]] = {}
         self._verdicts: dict[tuple[_Key, str | None], MapVerdict] = {}
 
+    @property
+    def tree(self) -> Tree:
+        """What it maps to."""
+        return self._sources.tree
+
     def map(self, paths: Paths, title: str | None = None) -> MapVerdict:
         """The verdict on one record; pure in the paths (as a set) and the title."""
         key = tuple(map(tuple, paths))
