@@ -232,3 +232,15 @@ cat: [6196,6197,6198], /* c */ src: 'jfs/t1/1/2/a.jpg',}};</script><div class="c
     assert named.category_path == ("厨具", "烹饪锅具")
     unnamed = read(at, "https://item.jd.com/100.html", body.replace("{}", "")).sightings[0]
     assert (unnamed.title, unnamed.extracted_by["title"]) == ("爱仕达 炒锅", "embedded")
+
+
+def test_a_jd_breadcrumb_ends_before_the_brands() -> None:
+    config = SiteConfig(key="jd", program="jd", base_url=JD, hosts=["item.jd.com"])
+    body = """<html><div id="crumb-wrap"><div class="crumb"><div class="item first"><a href="/a">厨具</a></div>
+<div class="item sep">&gt;</div><div class="item"><a href="/b">烹饪锅具</a></div><div class="item sep">&gt;</div>
+<div class="item"><a href="/c">炒锅</a></div><div class="item sep">&gt;</div><div class="item">
+<div class="J-crumb-br"><div class="head"><a href="/d">爱仕达</a></div><ul class="br-list"><li><a href="/e">苹果</a></li>
+<li><a href="/f">小米</a></li></ul></div></div><div class="item ellipsis">爱仕达 炒锅</div></div></div>
+<div class="sku-name">爱仕达 炒锅</div><img id="spec-img" data-origin="//img10.360buyimg.com/n1/a.jpg"></html>"""  # noqa: E501
+    (sighting,) = read(load_site(config, Path()), "https://item.jd.com/100.html", body).sightings
+    assert sighting.category_path == ("厨具", "烹饪锅具", "炒锅")
