@@ -27,6 +27,9 @@ HEAD_SCORE = 0.9
 OTHER_HEAD = 0.7
 """For names with other last characters: 篮球 is no 篮球鞋, however alike they are written."""
 
+LONGEST = 60
+"""Characters of a name that may be like a category's; pages can write whole books there."""
+
 REMEMBERED = 10_000
 """Names whose likenesses are kept: shops have few, hostile pages have endlessly many."""
 
@@ -155,6 +158,8 @@ class NameIndex:
 
     def likeness(self, name: str) -> NDArray[np.float64]:
         """How much a name is like each leaf's names, 0 to 1, in the order of `tree.leaves()`."""
+        if len(name) > LONGEST:
+            return np.zeros(len(self._leaf_classes))
         known = self._likeness.get(name)
         if known is None:
             if len(self._likeness) >= REMEMBERED:

@@ -61,6 +61,9 @@ class Reading:
 def read_names(crumb: Breadcrumb, index: NameIndex) -> Reading:
     """The leaf that the deepest telling name of the breadcrumb means, and how far that holds."""
     found, position = _known(crumb, index)
+    covering = _covering(crumb, position, index)
+    if covering is not None:
+        return covering
     deeper = range(position + 1, len(crumb.names))
     if found is None:
         return _alike(crumb, deeper, None, index) or Reading(class_nodes=_classes(crumb, index))
@@ -110,6 +113,17 @@ def _known(crumb: Breadcrumb, index: NameIndex) -> tuple[Reading | None, int]:
                 return reading, position
             break
     return None, -1
+
+
+def _covering(crumb: Breadcrumb, position: int, index: NameIndex) -> Reading | None:
+    """The deepest element above a position that names a leaf which covers all below it."""
+    for above in range(position - 1, -1, -1):
+        for how in (How.NAME, How.ALIAS):
+            covering = [leaf for leaf in index.leaves(crumb.names[above], how) if leaf.covers]
+            if len(covering) == 1 and _need_is_met(covering[0], crumb.names, above, index):
+                before = Breadcrumb(crumb.names[: above + 1], crumb.written[: above + 1])
+                return _judge(covering, how, before, above, index)
+    return None
 
 
 def _classes(crumb: Breadcrumb, index: NameIndex) -> tuple[Node, ...]:

@@ -1,13 +1,14 @@
 """The category tree: classes, their sub-classes (the leaves every product has) and sub-sub-classes.
 
-Comes in: a CSV table `level,id,name,parent_id` and, if wanted, `aliases,needs,note` (shipped:
-`mep3m.csv`, the 14 / 599 / 89 categories of MEP-3M). Goes out: a frozen `Tree` and, for a leaf, the
-`Label` whose parents follow from the tree alone, so that a label can never contradict it.
+Comes in: a CSV table `level,id,name,parent_id` and, if wanted, `aliases,needs,covers,note` (in the
+package: `mep3m.csv`, the 14 / 599 / 89 categories of MEP-3M). Goes out: a frozen `Tree` and, for a
+leaf, the `Label` whose parents follow from the tree alone, so that a label can never contradict it.
 
 `aliases` are other names of the category, joined by "|". `needs` says what has to stand before the
 name, where it means something else as well: `parent`, its parent directly before it; `ancestor`,
-any name that agrees; or words joined by "|", of which some name before it has to hold one. `note`
-says why.
+any name that agrees; or words joined by "|", of which some name before it has to hold one. `covers`
+is `all` for a leaf that holds whatever a shop puts below it, whatever else the name there means:
+a dress below children's clothes is children's clothes. `note` says why.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ if TYPE_CHECKING:
 
 SHIPPED_TREE = Path(__file__).with_name("mep3m.csv")
 COLUMNS = ("level", "id", "name", "parent_id")
-OPTIONAL_COLUMNS = ("aliases", "needs", "note")
+OPTIONAL_COLUMNS = ("aliases", "needs", "covers", "note")
+COVERS_ALL = "all"
 LARGEST_ID = 2**31 - 1  # releases store ids as int32
 
 
@@ -55,6 +57,7 @@ class Node:
     parent_id: int | None
     aliases: tuple[str, ...] = ()
     needs: str = ""
+    covers: str = ""
     note: str = ""
 
     def __str__(self) -> str:
@@ -143,6 +146,7 @@ class Tree:
                 "parent_id": pd.array([node.parent_id for node in self.nodes], dtype="Int64"),
                 "aliases": ["|".join(node.aliases) for node in self.nodes],
                 "needs": [node.needs for node in self.nodes],
+                "covers": [node.covers for node in self.nodes],
                 "note": [node.note for node in self.nodes],
             }
         )
@@ -186,7 +190,11 @@ def _node(path: Path, row: TableRow) -> Node:
     if not all(map(normalise_name, aliases)):
         raise TaxonomyError(path, row.number, "names as aliases", f"{cells['aliases']!r}")
     id = parse_id(path, row.number, "id", cells["id"])
-    return Node(level, id, cells["name"], parent_id, aliases, cells["needs"], cells["note"])
+    if cells["covers"] not in ("", COVERS_ALL):
+        expected = f"nothing or {COVERS_ALL} in column covers"
+        raise TaxonomyError(path, row.number, expected, repr(cells["covers"]))
+    extra = (aliases, cells["needs"], cells["covers"], cells["note"])
+    return Node(level, id, cells["name"], parent_id, *extra)
 
 
 def parse_id(path: Path, row: int, column: str, text: str) -> int:

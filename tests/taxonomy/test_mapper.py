@@ -256,4 +256,5 @@ def test_a_mapper_can_be_sent_to_a_worker_process() -> None:
 def test_deep_and_repeated_paths_take_bounded_time() -> None:
     started = time.perf_counter()
     Mapper(TREE).map([["苹果"] * 50_000, ["奶瓶奶嘴"] * 50_000])
+    Mapper(TREE).map([["家用电器", "电" * 200_000], ["家用电器", *map(str, range(50_000))]])
     assert time.perf_counter() - started < 5

@@ -126,23 +126,24 @@ def test_a_malformed_tree_is_refused_with_its_row(
     assert str(path) in str(error)
 
 
-WIDE = "level,id,name,parent_id,aliases,needs,note\nclass,1,甲,,,,\n"
+WIDE = "level,id,name,parent_id,aliases,needs,covers,note\nclass,1,甲,,,,,\n"
 
 
 def test_aliases_needs_and_notes_are_read(tmp_path: Path) -> None:
     path = tmp_path / "tree.csv"
-    path.write_text(WIDE + "sub_class,1,苹果,1,Apple | Apples,水果|生鲜,a brand too\n", "utf-8")
+    path.write_text(WIDE + "sub_class,1,苹果,1,Apple | Apples,水果|生鲜,all,a brand too\n", "utf-8")
     leaf = load_tree(path).leaf_of_sub_class(1)
     assert leaf.aliases == ("Apple", "Apples")
-    assert (leaf.needs, leaf.note) == ("水果|生鲜", "a brand too")
+    assert (leaf.needs, leaf.covers, leaf.note) == ("水果|生鲜", "all", "a brand too")
 
 
 @pytest.mark.parametrize(
     ("rows", "expected"),
     [
-        ("sub_class,1,乙,1,丙,,\nsub_class,2,丙,1,,,\n", "a name no sibling has"),
-        ("sub_class,1,乙,1,丙,,\nsub_class,2,丁,1,丙 ,,\n", "a name no sibling has"),
-        ("sub_class,1,乙,1,丙| / ,,\n", "names as aliases"),
+        ("sub_class,1,乙,1,丙,,,\nsub_class,2,丙,1,,,,\n", "a name no sibling has"),
+        ("sub_class,1,乙,1,丙,,,\nsub_class,2,丁,1,丙 ,,,\n", "a name no sibling has"),
+        ("sub_class,1,乙,1,丙| / ,,,\n", "names as aliases"),
+        ("sub_class,1,乙,1,,,some,\n", "nothing or all"),
     ],
 )
 def test_aliases_that_say_nothing_or_two_things_are_refused(
