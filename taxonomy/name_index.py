@@ -147,6 +147,10 @@ class NameIndex:
         bare = joined(name)
         return any(len(key) >= LEAST_LETTERS and key in bare for key in self._keys[node])
 
+    def shares_letters(self, name: str, node: Node) -> bool:
+        """Whether a name has a character in common with one of the category's names."""
+        return not set(joined(name)).isdisjoint("".join(self._keys[node]))
+
     def of_classes(self, classes: frozenset[Node]) -> NDArray[np.bool_]:
         """Which leaves belong to one of the classes, in the order of `tree.leaves()`."""
         return np.isin(self._leaf_classes, [node.id for node in classes])

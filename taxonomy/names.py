@@ -29,6 +29,13 @@ NOTHING_ALONE = frozenset(
 """Names, normalised, that mean nothing without their parent, in any tree."""
 
 
+_HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff]")
+_ADVERTISING = re.compile(
+    "新品|新款|上新|热卖|热销|爆款|促销|特价|折扣|清仓|优惠|秒杀|推荐|精选|人气|专区|专场"
+    "|春季|夏季|秋季|冬季|全部|更多|其他"
+)
+
+
 def normalise_name(text: str) -> str:
     """The one written form of a category name; empty when nothing visible is left.
 
@@ -60,3 +67,9 @@ def parts(name: str) -> tuple[str, ...]:
 def joined(name: str) -> str:
     """A normalised name without its separators: 水壶/水杯 and 水壶水杯 are one."""
     return name.replace("/", "")
+
+
+def says_a_kind(name: str) -> bool:
+    """Whether a normalised name may say what a thing is: not one of a brand's Latin letters or of
+    numbers alone, and not one of advertising (新品, 热卖专区)."""
+    return name not in NOTHING_ALONE and bool(_HAN.search(_ADVERTISING.sub("", name)))

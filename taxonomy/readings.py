@@ -10,14 +10,14 @@ unknown, but like another leaf's, the shallower one is not trusted.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 
 import numpy as np
 
 from taxonomy.breadcrumbs import Breadcrumb
 from taxonomy.name_index import LEAST_LEAD, LEAST_TO_DECIDE, How, NameIndex
-from taxonomy.names import NOTHING_ALONE
+from taxonomy.names import NOTHING_ALONE, says_a_kind
 from taxonomy.suggestions import Suggestion
 from taxonomy.tree import Level, Node
 
@@ -46,7 +46,8 @@ class Reading:
     `nodes` are the leaves that `element` means there, `how` it is known: one, or several that
     nothing tells apart. With none, `class_nodes` are the classes that the breadcrumb does name.
     `against` is the element that contradicts; `rivals` are leaves that a deeper, unknown name may
-    mean instead.
+    mean instead, and `stranger` is such a name that has nothing in common with the leaf's.
+    `bare_alias` tells that the leaf is meant by one English word that nothing else bears out.
     """
 
     element: str = ""
@@ -56,6 +57,8 @@ class Reading:
     against: str = ""
     class_nodes: tuple[Node, ...] = ()
     rivals: tuple[Node, ...] = ()
+    stranger: str = ""
+    bare_alias: bool = False
 
 
 def read_names(crumb: Breadcrumb, index: NameIndex) -> Reading:
@@ -67,15 +70,18 @@ def read_names(crumb: Breadcrumb, index: NameIndex) -> Reading:
     deeper = range(position + 1, len(crumb.names))
     if found is None:
         return _alike(crumb, deeper, None, index) or Reading(class_nodes=_classes(crumb, index))
-    if found.support is Support.CONTRADICTS or len(found.nodes) > 1 or not deeper:
+    if found.support is Support.CONTRADICTS or len(found.nodes) > 1:
+        return found
+    if _is_bare_alias(found, position):
+        return replace(found, bare_alias=True)
+    if not deeper:
         return found
     alike = _alike(crumb, deeper, found.nodes[0], index)
     if alike is not None:
         return alike
     rivals = _rivals(crumb, deeper, found.nodes[0], index)
-    if rivals:
-        return Reading(found.element, found.nodes, found.how, found.support, rivals=rivals)
-    return found
+    stranger = _stranger(crumb, deeper, found.nodes[0], index)
+    return replace(found, rivals=rivals, stranger=stranger)
 
 
 def suggestions(crumb: Breadcrumb, index: NameIndex, by: str) -> tuple[Suggestion, ...]:
@@ -267,6 +273,32 @@ def _rivals(crumb: Breadcrumb, positions: range, found: Node, index: NameIndex) 
             if not related and _need_is_met(leaf, crumb.names, position, index):
                 rivals.add(leaf)
     return tuple(sorted(rivals))
+
+
+def _stranger(crumb: Breadcrumb, positions: range, found: Node, index: NameIndex) -> str:
+    """The deepest unknown name below a known leaf if it shares no character with the leaf's names.
+
+    大家电 > 回音壁 is a kind that the shop keeps there, but not one of the leaf's. Brands in Latin
+    letters, words of advertising and names that are weak (苹果) say nothing against it.
+    """
+    position = positions[-1]
+    name = crumb.names[position]
+    if found.covers or index.nodes(name) or not says_a_kind(name):
+        return ""
+    if index.shares_letters(name, found):
+        return ""
+    return crumb.written[position]
+
+
+def _is_bare_alias(found: Reading, position: int) -> bool:
+    """Whether one English word below unknown names is all there is: Dogs > Beds are no beds."""
+    return (
+        position > 0
+        and found.how is How.ALIAS
+        and found.support is Support.UNKNOWN
+        and found.element.isascii()
+        and len(found.element.split()) == 1
+    )
 
 
 def _tell_apart(leaves: list[Node], before: tuple[str, ...], index: NameIndex) -> tuple[Node, ...]:

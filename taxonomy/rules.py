@@ -76,6 +76,14 @@ def _in_doubt(_: Breadcrumb, reading: Reading, __: Sources) -> Clue | None:
     return None
 
 
+def _strange(_: Breadcrumb, reading: Reading, __: Sources) -> Clue | None:
+    return Clue(reading.element, reading.nodes, reading.stranger) if reading.stranger else None
+
+
+def _bare(_: Breadcrumb, reading: Reading, __: Sources) -> Clue | None:
+    return Clue(reading.element, reading.nodes) if reading.bare_alias else None
+
+
 def _contradicted(_: Breadcrumb, reading: Reading, __: Sources) -> Clue | None:
     if reading.support is Support.CONTRADICTS:
         return Clue(reading.element, reading.nodes, reading.against)
@@ -115,6 +123,20 @@ PATH_RULES: tuple[PathRule, ...] = (
         1,
         "below the deepest known name stands one that may mean another leaf",
         _in_doubt,
+    ),
+    PathRule(
+        "deeper_name_unrelated_v1",
+        False,
+        1,
+        "below the deepest known name stands one that has nothing in common with it",
+        _strange,
+    ),
+    PathRule(
+        "bare_alias_v1",
+        False,
+        1,
+        "one English word that may mean a leaf, below names that are unknown",
+        _bare,
     ),
     PathRule(
         "path_name_v2",

@@ -19,7 +19,7 @@ from taxonomy.site_mappings import mapping_of
 from taxonomy.title_model.model import load_model
 from taxonomy.tree import SHIPPED_TREE, Tree, load_tree
 
-VERSION = "3"
+VERSION = "4"
 
 
 def map_records(context: Context) -> StageResult:

@@ -157,7 +157,7 @@ def load_tree(path: Path | None = None) -> Tree:
 
     Raises TaxonomyError, naming file and row, for an unknown level, an id that is no positive
     integer or occurs twice on its level, an empty name, a parent that is missing or must not be
-    there, and siblings whose names or aliases read the same.
+    there, siblings whose names or aliases read the same, and a tree without a sub-class.
     """
     path = path or SHIPPED_TREE
     rows = read_table(path, COLUMNS, OPTIONAL_COLUMNS)
@@ -165,6 +165,8 @@ def load_tree(path: Path | None = None) -> Tree:
         raise TaxonomyError(path, None, "at least one category", "none")
     numbered = [(row.number, _node(path, row)) for row in rows]
     _check_relations(path, numbered)
+    if not any(node.level is Level.SUB_CLASS for _, node in numbered):
+        raise TaxonomyError(path, None, f"at least one {Level.SUB_CLASS}", "none")
     return Tree(tuple(node for _, node in numbered))
 
 
@@ -193,8 +195,19 @@ def _node(path: Path, row: TableRow) -> Node:
     if cells["covers"] not in ("", COVERS_ALL):
         expected = f"nothing or {COVERS_ALL} in column covers"
         raise TaxonomyError(path, row.number, expected, repr(cells["covers"]))
-    extra = (aliases, cells["needs"], cells["covers"], cells["note"])
+    extra = (aliases, _needs(path, row), cells["covers"], cells["note"])
     return Node(level, id, cells["name"], parent_id, *extra)
+
+
+def _needs(path: Path, row: TableRow) -> str:
+    """What stands in column needs, its words as names are compared."""
+    if not row.cells["needs"]:
+        return ""
+    words = [normalise_name(word) for word in row.cells["needs"].split("|")]
+    if not all(words):
+        expected = 'words joined by "|" in column needs'
+        raise TaxonomyError(path, row.number, expected, repr(row.cells["needs"]))
+    return "|".join(words)
 
 
 def parse_id(path: Path, row: int, column: str, text: str) -> int:

@@ -100,6 +100,36 @@ def test_the_deepest_known_name_wins_and_unknown_ones_are_passed_over() -> None:
     assert verdict("春季上新 > 连衣裙").rule == "leaf_name_v2"
 
 
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("宠物用品 > 磨牙棒", None),
+        ("家居 > 家纺 > 窗纱", None),
+        ("女装 > 连衣裙 > 碎花长裙", 178),  # 裙 is common to both
+        ("女装 > 连衣裙 > Wonderfrock", 178),  # a brand
+        ("女装 > 连衣裙 > 春季新品 2026", 178),  # advertising
+    ],
+)
+def test_a_deeper_name_that_has_nothing_in_common_with_the_known_one_holds_the_record(
+    path: str, expected: int | None
+) -> None:
+    assert leaf_id(path) == expected
+    if expected is None:
+        held = verdict(path)
+        assert held.rule == "deeper_name_unrelated_v1"
+        assert json.loads(held.evidence)[0]["against"] == path.split(" > ")[-1]
+
+
+def test_one_english_word_below_unknown_names_is_held() -> None:
+    assert (verdict("Dollhouses > Beds").label, verdict("Dollhouses > Beds").rule) == (
+        None,
+        "bare_alias_v1",
+    )
+    assert leaf_id("Furniture > Beds") == 431
+    assert leaf_id("Winter Finds > Snow Boots") == 255
+    assert leaf_id("Beds") == 431
+
+
 def test_a_path_in_one_element_is_read_as_a_path() -> None:
     assert MAPPER.map([["女装 > 连衣裙"]]).label == verdict("女装 > 连衣裙").label
 

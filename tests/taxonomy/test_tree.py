@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from taxonomy.errors import TaxonomyError
+from taxonomy.mapper import map_paths
 from taxonomy.names import joined, normalise_name
 from taxonomy.tree import (
     COLUMNS,
@@ -96,6 +97,7 @@ GOOD = HEADER + "class,1,甲,\nsub_class,1,乙,1\n"
         ("", 1, "header", "an empty file"),
         ("level,id,name\nclass,1,甲\n", 1, "header", "level,id,name"),
         (HEADER, None, "at least one category", "none"),
+        (HEADER + "class,1,甲,\n", None, "at least one sub_class", "none"),
         (GOOD + "sub_class,2,丙\n", 4, "4 cells", "3"),
         (GOOD + "klass,2,丙,\n", 4, "level class", "klass"),
         (GOOD + "class,two,丙,\n", 4, "integer", "two"),
@@ -144,6 +146,8 @@ def test_aliases_needs_and_notes_are_read(tmp_path: Path) -> None:
         ("sub_class,1,乙,1,丙,,,\nsub_class,2,丁,1,丙 ,,,\n", "a name no sibling has"),
         ("sub_class,1,乙,1,丙| / ,,,\n", "names as aliases"),
         ("sub_class,1,乙,1,,,some,\n", "nothing or all"),
+        ("sub_class,1,乙,1,,水果| |生鲜,,\n", "words joined by"),
+        ("sub_class,1,乙,1,,|,,\n", "words joined by"),
     ],
 )
 def test_aliases_that_say_nothing_or_two_things_are_refused(
@@ -153,6 +157,15 @@ def test_aliases_that_say_nothing_or_two_things_are_refused(
     path.write_text(WIDE + rows, "utf-8")
     with pytest.raises(TaxonomyError, match=expected):
         load_tree(path)
+
+
+def test_words_a_name_needs_are_compared_as_names_are(tmp_path: Path) -> None:
+    path = tmp_path / "tree.csv"
+    path.write_text(WIDE + "sub_class,1,北京,1,,特產 | Local Food,,\n", "utf-8")
+    tree = load_tree(path)
+    for before in ("地方特产", "local food"):
+        assert map_paths([[before, "北京"]], None, tree).label == tree.label(tree.nodes[1])
+    assert map_paths([["配送至", "北京"]], None, tree).label is None
 
 
 def test_no_alias_of_the_shipped_tree_is_another_leafs_name_or_alias(tree: Tree) -> None:
