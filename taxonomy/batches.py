@@ -14,10 +14,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from runtime.columns import from_numbers, numbers
+from runtime.columns import column, from_numbers, numbers
 from taxonomy.mapper import Mapper, MapVerdict
 
 _NOT_HAN = "[^\\x{3400}-\\x{4dbf}\\x{4e00}-\\x{9fff}]+"
+
+# Without "&", which begins entities, and without signs that normalising makes letters of (Ａ, ㈱).
+_PLAIN = "^[\\x00-%'-~\\x{4e00}-\\x{9fff}、。（），！：；？【】「」《》·—…\\x{3000}]*$"
 
 
 @dataclass(frozen=True)
@@ -37,15 +40,21 @@ def map_batch(mapper: Mapper, paths: pa.ListArray, titles: pa.StringArray) -> Ba
     distinct = [found or [] for found in paths.take(from_numbers(firsts)).to_pylist()]
     verdicts = [mapper.map(found) for found in distinct]
     of = groups.copy()
-    places: dict[tuple[int, MapVerdict], int] = {}
-    for row, title in _possible_endings(mapper, distinct, groups, titles):
-        group = int(groups[row])
-        verdict = mapper.map(distinct[group], title)
+    rows = _possible_endings(mapper, distinct, groups, titles)
+    given = titles.take(from_numbers(rows)).dictionary_encode()
+    words = given.dictionary.to_pylist()
+    # Shops repeat titles too: what a title says of a set of paths is asked once.
+    pairs = groups[rows] * max(len(words), 1) + numbers(given.indices)
+    asked, which = np.unique(pairs, return_inverse=True)
+    answers = np.empty(len(asked), np.int64)
+    for number, pair in enumerate(asked.tolist()):
+        group, word = divmod(pair, len(words))
+        verdict = mapper.map(distinct[group], words[word])
+        answers[number] = group
         if verdict != verdicts[group]:
-            place = places.setdefault((group, verdict), len(verdicts))
-            if place == len(verdicts):
-                verdicts.append(verdict)
-            of[row] = place
+            answers[number] = len(verdicts)
+            verdicts.append(verdict)
+    of[rows] = answers[which.reshape(-1)]
     return BatchVerdicts(tuple(verdicts), of)
 
 
@@ -54,19 +63,34 @@ def _possible_endings(
     distinct: list[list[list[str]]],
     groups: NDArray[np.int64],
     titles: pa.StringArray,
-) -> list[tuple[int, str]]:
-    """The rows, with their titles, whose title may be the last name of one of their paths.
+) -> NDArray[np.int64]:
+    """The rows whose title may be the last name of one of their paths, int64.
 
     Normalising keeps every Han character, so a title with more of them than the longest of those
-    names has characters is none of them: nearly all titles are settled so.
+    names has characters is none of them: nearly all Chinese titles are settled so, the others by
+    their letters.
     """
-    names = (mapper.last_names(found) for found in distinct)
+    names = [mapper.last_names(found) for found in distinct]
     longest = np.array([max(map(len, found), default=-1) for found in names], np.int64)
     given = np.flatnonzero(numbers(pc.is_valid(titles)))
     letters = pc.utf8_length(pc.replace_substring_regex(titles, _NOT_HAN, ""))
-    few = numbers(letters.take(from_numbers(given))) <= longest[groups[given]]
-    rows = given[few]
-    return list(zip(rows.tolist(), titles.take(from_numbers(rows)).to_pylist(), strict=True))
+    rows = given[numbers(letters.take(from_numbers(given))) <= longest[groups[given]]]
+    left = titles.take(from_numbers(rows))
+    last = column(sorted(frozenset().union(*names)), pa.string())
+    like_a_name = numbers(pc.is_in(_letters(left), value_set=_letters(last)))
+    plain = numbers(pc.match_substring_regex(left, _PLAIN))
+    possible: NDArray[np.int64] = rows[like_a_name | ~plain]
+    return possible
+
+
+def _letters(texts: pa.StringArray) -> pa.StringArray:
+    """Small Latin letters and digits, and one sign for any Han character, without the rest.
+
+    Of a plain text, normalising changes nothing of this: it folds case, replaces Han characters by
+    others one for one, and takes out or replaces what is no letter.
+    """
+    bare = pc.replace_substring_regex(pc.ascii_lower(texts), "[^a-z0-9\\p{Han}]+", "")
+    return pc.replace_substring_regex(bare, "\\p{Han}", "汉")
 
 
 def _distinct_paths(paths: pa.ListArray) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -33,6 +35,26 @@ def test_each_row_gets_its_own_verdict(
     rows: list[tuple[list[list[str]] | None, str | None]],
 ) -> None:
     check(rows + rows[:3])
+
+
+NAMES = st.sampled_from(
+    ("连衣裙", "Dresses", "T恤", "A&B", "水壶/水杯", "㐷3", "面膜 2", "Ⅳ", "株")
+)
+DISGUISES = (
+    *(str.upper, str.title, " {} ".format, "{}…".format, "【{}】".format, "{}。".format),
+    *("\u200b{}".format, "&nbsp;{}".format, "{}&gt;".format, "{}x".format, "{}其它".format),
+    *("{}\n".format, "{}é".format, "{}ß".format, "㈱{}".format),
+    lambda text: text.replace("裙", "裠").replace("连", "連").replace("㐷", "傌"),
+    lambda text: "".join(chr(ord(c) + 0xFEE0) if "!" <= c <= "~" else c for c in text),
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.tuples(NAMES, st.sampled_from(DISGUISES), NAMES), min_size=1, max_size=8))
+def test_a_title_that_is_the_last_name_is_known_in_any_disguise(
+    rows: list[tuple[str, Callable[[str], str], str]],
+) -> None:
+    check([([["女装", name], ["女装", title]], disguise(title)) for name, disguise, title in rows])
 
 
 def test_a_slice_of_a_column_is_read_as_such() -> None:
