@@ -476,7 +476,10 @@ def replay(run_id: str | None, config_path: Path, quiet: bool) -> Outcome:
 
 @main.command()
 @click.option("--site", metavar="KEY", help="Only what waits of this site.")
-@click.option("--limit", default=20, show_default=True, help="Lines of the list.")
+@click.option(
+    "--limit", type=click.IntRange(min=1), default=20, show_default=True,
+    help="Categories that the list shows.",
+)  # fmt: skip
 @click.option(
     "--export", type=click.Path(path_type=Path), metavar="FILE",
     help="Write the whole list as a CSV file to be answered in a spreadsheet program.",
@@ -485,7 +488,7 @@ def replay(run_id: str | None, config_path: Path, quiet: bool) -> Outcome:
     "--apply", type=click.Path(path_type=Path), metavar="FILE",
     help="Take the answers of such a file: all of them, or none when one is faulty.",
 )  # fmt: skip
-@click.option("--by", metavar="NAME", help="Who answers; your login name by default.")
+@click.option("--by", metavar="NAME", help="Who answers; `[map] reviewer` or the login name.")
 @click.option("--coverage", "show_coverage", is_flag=True, help="Show what is mapped, and where.")
 @config_option
 @command

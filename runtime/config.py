@@ -153,10 +153,11 @@ class CleanConfig(_Section):
 
 
 class MapConfig(_Section):
-    """Which category tree labels come from, and the title model."""
+    """Which category tree labels come from, the title model, and who answers in review."""
 
     taxonomy: str | None = None
     model: str | None = None
+    reviewer: Annotated[str, Field(pattern=r"\S")] | None = None
 
 
 class DedupeConfig(_Section):

@@ -59,6 +59,21 @@ def without_title(crumb: Breadcrumb, title: str) -> Breadcrumb:
     return crumb
 
 
+def distinct_breadcrumbs(
+    paths: Sequence[Sequence[str]], title: str | None = None
+) -> tuple[Breadcrumb, ...]:
+    """What a record's paths say, each once, without the (normalised) title at their ends.
+
+    By their names alone, so that two spellings of one path count once, whichever came first.
+    """
+    crumbs: dict[tuple[str, ...], Breadcrumb] = {}
+    for crumb in sorted(map(read_breadcrumb, paths)):
+        cut = without_title(crumb, title) if title else crumb
+        if cut.names:
+            crumbs.setdefault(cut.names, cut)
+    return tuple(crumbs.values())
+
+
 def title_among(names: frozenset[str], title: str) -> str | None:
     """Which of these normalised names the title is, or None.
 

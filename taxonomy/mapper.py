@@ -10,7 +10,12 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from taxonomy.breadcrumbs import Breadcrumb, read_breadcrumb, title_among, without_title
+from taxonomy.breadcrumbs import (
+    Breadcrumb,
+    distinct_breadcrumbs,
+    read_breadcrumb,
+    title_among,
+)
 from taxonomy.curated import EMPTY_MAPPING, CuratedMapping
 from taxonomy.name_index import NameIndex
 from taxonomy.readings import SUGGESTIONS, suggestions
@@ -100,13 +105,8 @@ class Mapper:
         return names
 
     def _decide(self, key: _Key, title: str | None) -> MapVerdict:
-        # By their names alone, so that two spellings of one path count once, whichever came first.
-        crumbs: dict[tuple[str, ...], Breadcrumb] = {}
-        for crumb in sorted(map(read_breadcrumb, key)):
-            cut = without_title(crumb, title) if title else crumb
-            if cut.names:
-                crumbs.setdefault(cut.names, cut)
-        asked = list(crumbs.values()) or [Breadcrumb((), ())]  # a site's "*" row may still decide
+        crumbs = distinct_breadcrumbs(key, title)
+        asked = list(crumbs) or [Breadcrumb((), ())]  # a site's "*" row may still decide
         findings = [f for crumb in asked if (f := first_finding(crumb, self._sources)) is not None]
         if not findings:
             return self._held(NO_MATCH if crumbs else NO_CATEGORY, asked, [])

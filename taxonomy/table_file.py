@@ -42,7 +42,10 @@ def read_table(path: Path, columns: Sequence[str], optional: Sequence[str] = ())
         raise TaxonomyError(path, None, "a readable CSV file", str(error.strerror)) from error
     except UnicodeDecodeError as error:
         raise TaxonomyError(
-            path, None, "UTF-8 text", f"byte 0x{error.object[error.start]:02x} at {error.start}"
+            path,
+            None,
+            'UTF-8 text ("CSV UTF-8" in spreadsheet programs)',
+            f"byte 0x{error.object[error.start]:02x} at {error.start}",
         ) from error
     except csv.Error as error:
         raise TaxonomyError(path, reader.line_num, "well-formed CSV", str(error)) from error

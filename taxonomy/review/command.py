@@ -7,29 +7,36 @@ mapping file; `mep3m map`, `dedupe` and `publish`, or the next run, take the rec
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import date
 from getpass import getuser
 from pathlib import Path
-from typing import Any
 
 from runtime.config import Config
-from runtime.console import Outcome, table
+from runtime.console import Outcome
 from runtime.errors import ConfigError, WorkspaceError
 from runtime.exits import Exit
 from runtime.locks import workspace_lock
 from runtime.storage import write_bytes
 from runtime.workspace import Run, Workspace
 from taxonomy.curated import CuratedMapping, load_mapping
-from taxonomy.review.answers import Answer, write_answers
+from taxonomy.review.answers import Addition, Answer, add_answers, write_addition
 from taxonomy.review.coverage import coverage
 from taxonomy.review.dialogue import answer_all
+from taxonomy.review.held import site_of_part
+from taxonomy.review.known_paths import unheeded
 from taxonomy.review.sheet import export_sheet, read_sheet
-from taxonomy.review.waiting import Waiting, WaitingList, waiting_list
+from taxonomy.review.telling import (
+    NEXT,
+    coverage_text,
+    coverage_values,
+    listed,
+    waiting_values,
+)
+from taxonomy.review.waiting import WaitingList, waiting_list
 from taxonomy.site_mappings import SiteMapping, mapping_of
-from taxonomy.tree import Level, Tree, load_tree
-
-NEXT = "take the records in with `mep3m map`, `mep3m dedupe`, `mep3m publish`, or with the next run"
+from taxonomy.tree import Tree, load_tree
 
 
 @dataclass(frozen=True)
@@ -48,6 +55,7 @@ class Options:
 class _Desk:
     """What a review needs at hand."""
 
+    workspace: Workspace
     run: Run
     tree: Tree
     files: dict[str, SiteMapping]
@@ -55,6 +63,19 @@ class _Desk:
 
     def waiting(self, site: str | None) -> WaitingList:
         return waiting_list(self.run, self.tree, self.mappings, site)
+
+    def additions(self, answers: Sequence[Answer], by: str) -> list[Addition]:
+        """What the sites' files become by these answers, all of them checked first."""
+        return [
+            add_answers(
+                self.files[site].own,
+                [answer for answer in answers if answer.site == site],
+                by,
+                date.today(),
+                self.tree,
+            )
+            for site in sorted({answer.site for answer in answers})
+        ]
 
 
 def review(config: Config, config_folder: Path, options: Options, *, quiet: bool) -> Outcome:
@@ -68,19 +89,21 @@ def review(config: Config, config_folder: Path, options: Options, *, quiet: bool
         known = ", ".join(sorted(desk.files)) or "none"
         raise ConfigError(f"--site {options.site}: expected a site of the run ({known})")
     if options.show_coverage:
-        return _coverage(desk, workspace)
+        found = coverage(desk.run, workspace.latest_release(), desk.tree)
+        told = desk.run.run_id, found, desk.tree
+        return Outcome(Exit.DONE, coverage_text(*told), coverage_values(*told))
     if options.apply is not None:
-        with workspace_lock(workspace.folder):
-            return _apply(desk, options.apply, options.by)
-    found = desk.waiting(options.site)
+        return _apply(desk, options.apply, _reviewer(options.by, config))
+    waiting = desk.waiting(options.site)
     if options.export is not None:
-        export_sheet(found.entries, options.export)
-        text = f"{len(found.entries)} categories in {options.export}; fill in `answer`, then "
-        return Outcome(Exit.DONE, f"{text}`mep3m review --apply {options.export}`", _values(found))
-    if quiet or not (sys.stdin.isatty() and sys.stdout.isatty()):
-        return Outcome(Exit.DONE, _listed(found, options.limit), _values(found))
-    with workspace_lock(workspace.folder):
-        return _in_dialogue(desk, found, options.by)
+        export_sheet(waiting.entries, options.export)
+        text = f"{len(waiting.entries)} categories in {options.export}; fill in `answer`, then "
+        return Outcome(
+            Exit.DONE, f"{text}`mep3m review --apply {options.export}`", waiting_values(waiting)
+        )
+    if quiet or not waiting.entries or not (sys.stdin.isatty() and sys.stdout.isatty()):
+        return Outcome(Exit.DONE, listed(waiting, options.limit), waiting_values(waiting))
+    return _in_dialogue(desk, waiting, _reviewer(options.by, config))
 
 
 def _desk(workspace: Workspace, config: Config, config_folder: Path) -> _Desk:
@@ -91,130 +114,86 @@ def _desk(workspace: Workspace, config: Config, config_folder: Path) -> _Desk:
         )
     taxonomy = config.map.taxonomy
     tree = load_tree(config_folder / taxonomy if taxonomy is not None else None)
-    sites = {part.rpartition("-")[0] for part in run.labels.names()}
+    sites = {site_of_part(part) for part in run.labels.names()}
     files = {site: mapping_of(site, config, config_folder) for site in sorted(sites)}
     mappings = {site: load_mapping(found.files, tree) for site, found in files.items()}
-    return _Desk(run, tree, files, mappings)
+    return _Desk(workspace, run, tree, files, mappings)
 
 
-def _apply(desk: _Desk, sheet: Path, by: str | None) -> Outcome:
+def _reviewer(named: str | None, config: Config) -> str:
+    """Who answers: `--by`, else the `reviewer` setting, else the login name."""
+    by = named if named is not None else config.map.reviewer
+    if by is None:
+        try:
+            by = getuser()
+        except (KeyError, OSError, ImportError):  # an account without a name, as in containers
+            raise ConfigError(
+                "expected a login name to answer under, found none; "
+                "give one with --by or as `[map] reviewer`"
+            ) from None
+    by = " ".join(by.split())
+    if not by:
+        raise ConfigError("--by: expected the name of who answers, got nothing")
+    return by
+
+
+def _apply(desk: _Desk, sheet: Path, by: str) -> Outcome:
+    """Take a sheet's answers: all of them are checked before the first is written."""
     answers = read_sheet(sheet, desk.tree, desk.files)
-    sites = sorted({answer.site for answer in answers})
-    before = {site: _bytes(desk.files[site].own) for site in sites}
-    written = 0
-    try:
-        for site in sites:
-            own = [answer for answer in answers if answer.site == site]
-            written += len(_write(desk, site, own, by))
-    except BaseException:
-        for site in sites:  # all of the sheet counts, or nothing of it
-            _restore(desk.files[site].own, before[site])
-        raise
-    files = [str(desk.files[site].own) for site in sites]
-    text = f"{written} new answers of {len(answers)} in {', '.join(files) or 'no file'}"
-    values = {"answers": len(answers), "written": written, "files": files}
-    return Outcome(Exit.DONE, f"{text}; {NEXT}" if written else text, values)
+    with workspace_lock(desk.workspace.folder):
+        additions = desk.additions(answers, by)
+        fresh = [answer for addition in additions for answer in addition.answers]
+        unknown = unheeded(desk.run, fresh)
+        if unknown:
+            raise ConfigError(
+                f"{unknown[0].told_in}: expected the path of a record of site {unknown[0].site} "
+                f"in run {desk.run.run_id}, or one above it and > *, got "
+                f"{unknown[0].path!r}; correct the row or clear its answer"
+            )
+        for addition in additions:
+            write_addition(addition, desk.tree)
+    files = [str(addition.file) for addition in additions]
+    text = f"{len(fresh)} new answers of {len(answers)} in {', '.join(files) or 'no file'}"
+    values = {"answers": len(answers), "written": len(fresh), "files": files}
+    return Outcome(Exit.DONE, f"{text}; {NEXT}" if fresh else text, values)
 
 
-def _write(desk: _Desk, site: str, answers: list[Answer], by: str | None) -> list[Answer]:
-    own = desk.files[site].own
-    return write_answers(own, answers, by or getuser(), date.today(), desk.tree)
+@dataclass
+class _Keeper:
+    """Writes each answer at once and can take the last ones back.
+
+    The lock is held only while a file is written: a terminal that was left open stops no run.
+    """
+
+    desk: _Desk
+    by: str
+    _written: list[tuple[Addition, bytes | None]] = field(default_factory=list)
+
+    def keep(self, answer: Answer) -> None:
+        with workspace_lock(self.desk.workspace.folder):
+            (addition,) = self.desk.additions([answer], self.by)
+            before = addition.file.read_bytes() if addition.file.is_file() else None
+            write_addition(addition, self.desk.tree)
+        self._written.append((addition, before))
+
+    def take_back(self) -> bool:
+        """Whether the last answer could be taken back: not when the file changed since."""
+        if not self._written:
+            return False
+        addition, before = self._written[-1]
+        with workspace_lock(self.desk.workspace.folder):
+            if not addition.file.is_file() or addition.file.read_bytes() != addition.content:
+                return False
+            if before is None:
+                addition.file.unlink()
+            else:
+                write_bytes(addition.file, before)
+        self._written.pop()
+        return True
 
 
-def _in_dialogue(desk: _Desk, found: WaitingList, by: str | None) -> Outcome:
-    undo: list[tuple[Path, bytes | None]] = []
-
-    def keep(answer: Answer) -> None:
-        own = desk.files[answer.site].own
-        undo.append((own, _bytes(own)))
-        _write(desk, answer.site, [answer], by)
-
-    def take_back() -> bool:
-        if undo:
-            _restore(*undo.pop())
-            return True
-        return False
-
-    given = answer_all(found.entries, desk.tree, keep, take_back)
+def _in_dialogue(desk: _Desk, waiting: WaitingList, by: str) -> Outcome:
+    keeper = _Keeper(desk, by)
+    given = answer_all(waiting.entries, desk.tree, keeper.keep, keeper.take_back)
     text = f"{given} answers kept" + (f"; {NEXT}" if given else "")
     return Outcome(Exit.DONE, text, {"answers": given})
-
-
-def _bytes(file: Path) -> bytes | None:
-    return file.read_bytes() if file.is_file() else None
-
-
-def _restore(file: Path, before: bytes | None) -> None:
-    if before is None:
-        file.unlink(missing_ok=True)
-    else:
-        write_bytes(file, before)
-
-
-# ------------------------------------------------------------------------------- telling
-
-
-def _listed(found: WaitingList, limit: int) -> str:
-    if not found.entries:
-        return "no category waits for an answer"
-    rows = [
-        (str(entry.records), entry.site, entry.path, entry.rule, _best(entry))
-        for entry in found.entries[:limit]
-    ]
-    text = table(rows, ("records", "site", "path", "held by", "best guess"))
-    more = len(found.entries) - len(rows) + found.uncounted
-    text += f"\nand {more} more" if more else ""
-    waiting = len(found.entries) + found.uncounted
-    return f"{text}\n{found.records} records wait in {waiting} categories"
-
-
-def _best(entry: Waiting) -> str:
-    if not entry.guesses:
-        return "-"
-    return f"{entry.guesses[0].node} ({entry.guesses[0].confidence:.2f})"
-
-
-def _values(found: WaitingList) -> dict[str, Any]:
-    return {
-        "records": found.records,
-        "uncounted": found.uncounted,
-        "waiting": [
-            {
-                "site": entry.site,
-                "path": entry.path,
-                "records": entry.records,
-                "held_by": entry.rule,
-                "examples": list(entry.examples),
-                "guesses": [guess.to_row() for guess in entry.guesses],
-            }
-            for entry in found.entries
-        ],
-    }
-
-
-def _coverage(desk: _Desk, workspace: Workspace) -> Outcome:
-    found = coverage(desk.run, workspace.latest_release(), desk.tree)
-    rows = []
-    for site, counts in found.sites.items():
-        mapped, held = counts.get("mapped", 0), counts.get("held", 0)
-        share = mapped / (mapped + held) if mapped + held else 0.0
-        rows.append((site, str(mapped), str(held), f"{share:.3f}"))
-    levels = [(str(level), *map(str, found.level(level, desk.tree))) for level in Level]
-    few = found.few(desk.tree)
-    small = [f"{leaf}: {count}" for leaf, count in few if count]
-    text = "\n\n".join(
-        [
-            f"run {desk.run.run_id}\n" + table(rows, ("site", "mapped", "held", "share mapped")),
-            f"{found.source}\n" + table(levels, ("level", "with records", "of")),
-            f"{len(few) - len(small)} leaves without records, {len(small)} with fewer than 30:\n"
-            + "\n".join(small),
-        ]
-    )
-    values = {
-        "run_id": desk.run.run_id,
-        "source": found.source,
-        "sites": found.sites,
-        "levels": {str(level): list(found.level(level, desk.tree)) for level in Level},
-        "few": [{"leaf": str(leaf), "records": count} for leaf, count in few],
-    }
-    return Outcome(Exit.DONE, text, values)

@@ -1,6 +1,7 @@
 """How far a run's records are mapped, by site and rule, and which leaves have few or none.
 
-In come the seals and labels of a run, and the current release where there is one; out go counts.
+In come the labels of a run, and the current release where there is one; out go counts. Records of
+both count once: record ids lie sorted in both, so that a part is compared with its own range.
 """
 
 from __future__ import annotations
@@ -12,9 +13,10 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
+from release.lineage import LINEAGE_FILE, read_range, stream_table
 from runtime.workspace import Run
+from taxonomy.review.held import site_of_part
 from taxonomy.tree import Level, Node, Tree
 
 FEW = 30
@@ -26,7 +28,7 @@ _IDS = ("class_id", "sub_class_id", "subsub_class_id")
 @dataclass(frozen=True)
 class Coverage:
     """`sites`: mapped, held and `rule.…` counts of the run by site. `records`: of each category
-    with any, in the release (`source` names it) or, before the first, in the run."""
+    that has any, in what `source` names."""
 
     source: str
     sites: Mapping[str, Mapping[str, int]]
@@ -44,24 +46,44 @@ class Coverage:
 
 
 def coverage(run: Run, release: Path | None, tree: Tree) -> Coverage:
-    """Count the run's labels, and the records of the current release or else of the run."""
+    """Count the run's labels, and the records of the release and of what may join it.
+
+    Once the run went through publish, the release is all there is; before, the run's mapped
+    records count as well, copies among them. Raises PartError and WorkspaceError for damage.
+    """
     sites: dict[str, Counter[str]] = {}
     for part, seal in run.labels.seals().items():
-        sites.setdefault(part.rpartition("-")[0], Counter()).update(seal.counts)
+        sites.setdefault(site_of_part(part), Counter()).update(seal.counts)
     found: Counter[tuple[str, int]] = Counter()
+    sources = []
     if release is not None:
+        sources.append(f"release {release.name}")
         for shard in sorted((release / "data").glob("*.parquet")):
-            _count(pq.read_table(shard, columns=list(_IDS)), found)
-    else:
+            for batch in stream_table(shard, list(_IDS)):
+                _count(pa.Table.from_batches([batch]), found)
+    if release is None or "publish" not in run.record["stages"]:
+        sources.append(f"the mapped records of run {run.run_id}, copies among them")
         for part in run.labels.names():
-            _count(run.labels.read(part, list(_IDS)), found)
+            _count(_newcomers(run, part, release), found)
     records = {
         node: count
         for (level, id), count in found.items()
         if (node := tree.get(Level(level), id)) is not None
     }
-    source = f"release {release.name}" if release is not None else f"run {run.run_id}"
-    return Coverage(source, {site: dict(sites[site]) for site in sorted(sites)}, records)
+    ordered = {site: dict(sites[site]) for site in sorted(sites)}
+    return Coverage(" and ".join(sources), ordered, records)
+
+
+def _newcomers(run: Run, part: str, release: Path | None) -> pa.Table:
+    """The part's mapped records that the release does not have."""
+    labels = run.labels.read(part, ["record_id", "mapped", *_IDS])
+    labels = labels.filter(labels["mapped"])
+    if release is None or not labels.num_rows:
+        return labels
+    ids = labels["record_id"]
+    span = str(ids[0]), str(ids[-1])
+    published = read_range(release / LINEAGE_FILE, *span, ["record_id"])
+    return labels.filter(pc.invert(pc.is_in(ids, value_set=published["record_id"])))
 
 
 def _count(table: pa.Table, found: Counter[tuple[str, int]]) -> None:

@@ -7,24 +7,36 @@ ends it; nothing that was answered is lost.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import click
 
+from runtime.errors import LockedError
 from taxonomy.curated import STAR
 from taxonomy.names import joined, normalise_name
 from taxonomy.review.answers import Answer, parse_leaf
+from taxonomy.review.telling import path_of, shown
 from taxonomy.review.waiting import Waiting
 from taxonomy.tree import Node, Tree
 
 FOUND_SHOWN = 12
 _HELP = (
-    "1-3: that guess · a word or id: look for a leaf · n: no counterpart · w: for all below a step"
-    " · s or Enter: skip · u: take the last answer back · q: stop"
+    "a number: that guess · a word, or `sub_class 27`: look for a leaf · n: no counterpart"
+    " · w: for all below a step · s or Enter: skip · u: take the last answer back · q: stop"
 )
 
 
-class Undone(Exception):
+class _Undone(Exception):
     """The last answer was taken back: its category comes again."""
+
+
+@dataclass
+class _Asking:
+    """An entry, for which path it is being answered, and what the numbers on the screen mean."""
+
+    entry: Waiting
+    path: str
+    shown: list[Node]
 
 
 def answer_all(
@@ -35,7 +47,8 @@ def answer_all(
 ) -> int:
     """Ask for each entry; returns how many answers are kept.
 
-    `keep` stores an answer; `take_back` removes the last one kept and says whether there was one.
+    `keep` stores an answer, or raises LockedError and is asked again; `take_back` removes the
+    last one kept and says whether it could.
     """
     given: list[tuple[int, Answer]] = []
     click.echo(_HELP)
@@ -46,32 +59,31 @@ def answer_all(
             place += 1
             continue
         try:
-            answer = _ask(entry, tree)
-        except Undone:
+            answer = _ask(entry, entries, tree)
+            if answer is not None:
+                keep(answer)
+                given.append((place, answer))
+            place += 1
+        except LockedError as error:
+            click.echo(f"not kept: {error}")
+        except _Undone:
             if given and take_back():
                 place, _ = given.pop()
-            continue
+            else:
+                click.echo("nothing to take back")
         except (EOFError, KeyboardInterrupt, click.Abort):
             break
-        if answer is not None:
-            keep(answer)
-            given.append((place, answer))
-        place += 1
     return len(given)
 
 
 def _settles(answer: Answer, entry: Waiting) -> bool:
-    """Whether an answer for a whole branch is one to this entry too."""
-    *steps, last = (step.strip() for step in answer.path.split(">"))
-    whole = [step.strip() for step in entry.path.split(">")]
-    return answer.site == entry.site and last == STAR and whole[: len(steps)] == steps
+    return answer.site == entry.site and answer.settles(entry.names)
 
 
-def _ask(entry: Waiting, tree: Tree) -> Answer | None:
-    """The answer to one entry; None to skip it. Raises EOFError to stop, Undone to go back."""
+def _ask(entry: Waiting, entries: Sequence[Waiting], tree: Tree) -> Answer | None:
+    """The answer to one entry; None to skip it. Raises EOFError to stop, _Undone to go back."""
     _show(entry)
-    path = entry.path
-    shown: list[Node] = [guess.node for guess in entry.guesses]
+    asking = _Asking(entry, entry.path, [guess.node for guess in entry.guesses])
     while True:
         said = click.prompt("answer", default="s", show_default=False).strip()
         if said in ("s", ""):
@@ -79,54 +91,79 @@ def _ask(entry: Waiting, tree: Tree) -> Answer | None:
         if said == "q":
             raise EOFError
         if said == "u":
-            raise Undone
-        if said == "n":
-            return Answer(entry.site, path, None)
+            raise _Undone
         if said == "w":
-            path = _widened(entry.path, path)
-            click.echo(f"for: {path}")
-        elif said.isdigit() and 1 <= int(said) <= len(shown):
-            return Answer(entry.site, path, shown[int(said) - 1])
+            asking.path = _widened(entry.path, asking.path)
+            click.echo(f"for: {_reach(asking, entries)}")
+        elif said == "n" or (said.isdecimal() and 1 <= int(said) <= len(asking.shown)):
+            if asking.path:
+                node = None if said == "n" else asking.shown[int(said) - 1]
+                return Answer(entry.site, asking.path, node)
+            click.echo("these records have no category; w answers for the whole site")
         else:
-            shown = _found(said, tree)
-            for number, leaf in enumerate(shown, start=1):
-                click.echo(f"  {number}  {_with_parents(leaf, tree)}")
-            if not shown:
-                click.echo(f"no leaf is called like {said!r}")
+            asking.shown = _look_for(said, tree)
 
 
 def _show(entry: Waiting) -> None:
-    click.echo(f"\n{entry.site}: {entry.path}")
-    click.echo(f"  {entry.records} records, held by {entry.rule}")
+    click.echo(f"\n{entry.site}: {path_of(entry)}")
+    click.echo(f"  {entry.records} records are held: {entry.reason} ({entry.rule})")
     for title in entry.examples:
-        click.echo(f"  · {title}")
+        click.echo(f"  · {shown(title)}")
     for number, guess in enumerate(entry.guesses, start=1):
         click.echo(f"  {number}  {guess.node} ({guess.confidence:.2f} by {guess.by})")
 
 
 def _widened(whole: str, now: str) -> str:
-    """The path one step shorter, for all below it; from the shortest back to the whole path."""
+    """The path one step shorter, for all below it; from the shortest back to the whole path.
+
+    Only records without a category are answered for by the whole site.
+    """
     steps = [step.strip() for step in now.split(">")]
+    if steps == [""]:
+        return STAR
     steps = steps[:-1] if steps[-1] == STAR else steps
     return " > ".join((*steps[:-1], STAR)) if len(steps) > 1 else whole
 
 
+def _reach(asking: _Asking, entries: Sequence[Waiting]) -> str:
+    """What is being answered for, and how much of the list that is."""
+    if asking.path == asking.entry.path:
+        return path_of(asking.entry)
+    answer = Answer(asking.entry.site, asking.path, None)
+    count = sum(_settles(answer, entry) for entry in entries)
+    what = "the whole site" if asking.path == STAR else "everything below"
+    return f"{shown(asking.path)} ({what}, {count} of the list, and what its names would map)"
+
+
+def _look_for(text: str, tree: Tree) -> list[Node]:
+    """Show the leaves that a person may mean, numbered."""
+    found = _found(text, tree)
+    for number, leaf in enumerate(found[:FOUND_SHOWN], start=1):
+        click.echo(f"  {number}  {_with_parents(leaf, tree)}")
+    if len(found) > FOUND_SHOWN:
+        click.echo(f"  and {len(found) - FOUND_SHOWN} more: say more of the name")
+    if not found:
+        click.echo(f"no leaf is called like {shown(text)!r}")
+    return found[:FOUND_SHOWN]
+
+
 def _found(text: str, tree: Tree) -> list[Node]:
-    """Leaves by id or name; those of exactly that name first, then the shorter names."""
+    """Leaves by id or name: of exactly that name, then the shorter names, then by their parents."""
     try:
         exact = parse_leaf(text, tree)
     except ValueError:
         exact = None
     word = joined(normalise_name(text))
-    holding = [
-        leaf
-        for leaf in tree.leaves()
-        if word and any(word in joined(normalise_name(name)) for name in (leaf.name, *leaf.aliases))
-    ]
-    holding.sort(key=lambda leaf: (leaf != exact, len(leaf.name), leaf))
-    if exact is not None and exact not in holding:
-        holding.insert(0, exact)
-    return holding[:FOUND_SHOWN]
+    ranks: dict[Node, tuple[int, int, Node]] = {}
+    for leaf in tree.leaves():
+        *parents, _ = tree.lineage(leaf)
+        if leaf == exact:
+            ranks[leaf] = (0, 0, leaf)
+        elif word and any(word in joined(normalise_name(n)) for n in (leaf.name, *leaf.aliases)):
+            ranks[leaf] = (1, len(leaf.name), leaf)
+        elif word and any(word in joined(normalise_name(node.name)) for node in parents):
+            ranks[leaf] = (2, 0, leaf)
+    return sorted(ranks, key=lambda leaf: ranks[leaf])
 
 
 def _with_parents(leaf: Node, tree: Tree) -> str:

@@ -2,6 +2,7 @@
 
 A row is a site and a path; whoever reviews fills in `answer` (a leaf, `none`, or `1` to `3` for a
 guess) and may shorten `path` to one that ends in " > *". Rows without an answer are skipped.
+Records without any category have an empty path; only "*", the whole site, can answer for them.
 """
 
 from __future__ import annotations
@@ -21,8 +22,10 @@ from taxonomy.tree import Node, Tree
 
 _GUESS_COLUMNS = tuple(f"guess_{number}" for number in range(1, GUESSES + 1))
 COLUMNS = ("site", "path", "records", "held_by", "examples", *_GUESS_COLUMNS, "answer", "note")
-_RISKY = ("=", "+", "-", "@", "\t")
-"""What a spreadsheet program takes for a formula; titles and paths come from the network."""
+_QUOTE = "'"
+_RISKY = ("=", "+", "-", "@", "\t", _QUOTE)
+"""What a spreadsheet program takes for a formula; titles and paths come from the network. Cells
+that begin so get a quote before them, and so do those that begin with one: it can be taken off."""
 
 
 def export_sheet(entries: Sequence[Waiting], file: Path) -> None:
@@ -36,7 +39,7 @@ def export_sheet(entries: Sequence[Waiting], file: Path) -> None:
             entry.site, entry.path, str(entry.records), entry.rule, " | ".join(entry.examples),
             *guesses, *[""] * (GUESSES - len(guesses)), "", "",
         ]  # fmt: skip
-        writer.writerow([f"'{cell}" if cell.startswith(_RISKY) else cell for cell in cells])
+        writer.writerow([_QUOTE + cell if cell.startswith(_RISKY) else cell for cell in cells])
     write_bytes(file, text.getvalue().encode("utf-8-sig"))
 
 
@@ -49,14 +52,26 @@ def read_sheet(file: Path, tree: Tree, sites: Mapping[str, object]) -> list[Answ
         if row.cells["site"] not in sites:
             expected = f"a site of the run ({', '.join(sorted(sites)) or 'it has none'})"
             raise TaxonomyError(file, row.number, expected, repr(row.cells["site"]))
-        path = row.cells["path"].removeprefix("'")
-        steps = [step.strip() for step in path.split(">")]
-        if not all(steps) or STAR in steps[:-1]:
-            expected = 'a path of names joined by " > ", with * at most as its last step'
-            raise TaxonomyError(file, row.number, expected, f"path {path!r}")
+        path = _path(file, row)
         node = _leaf(file, row, tree)
-        answers.append(Answer(row.cells["site"], path, node, row.cells["note"]))
+        place = f"{file}, row {row.number}"
+        answers.append(Answer(row.cells["site"], path, node, row.cells["note"], place))
     return answers
+
+
+def _path(file: Path, row: TableRow) -> str:
+    path = row.cells["path"]
+    if path.startswith(tuple(_QUOTE + sign for sign in _RISKY)):
+        path = path.removeprefix(_QUOTE)
+    steps = [step.strip() for step in path.split(">")]
+    if steps == [""]:
+        expected = f"a path ({STAR} for the whole site: these records have no category)"
+        raise TaxonomyError(file, row.number, expected, "an answer to none")
+    _, names = Answer("", path, None).key
+    if not all(steps) or STAR in steps[:-1] or not (names or steps == [STAR]):
+        expected = f'a path of names joined by " > ", with {STAR} at most as its last step'
+        raise TaxonomyError(file, row.number, expected, f"path {path!r}")
+    return path
 
 
 def _leaf(file: Path, row: TableRow, tree: Tree) -> Node | None:
