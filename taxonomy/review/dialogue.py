@@ -15,7 +15,7 @@ from runtime.errors import LockedError
 from taxonomy.curated import STAR
 from taxonomy.names import joined, normalise_name
 from taxonomy.review.answers import Answer, parse_leaf
-from taxonomy.review.telling import path_of, shown
+from taxonomy.review.telling import alone_text, path_of, shown
 from taxonomy.review.waiting import Waiting
 from taxonomy.tree import Node, Tree
 
@@ -107,6 +107,8 @@ def _ask(entry: Waiting, entries: Sequence[Waiting], tree: Tree) -> Answer | Non
 def _show(entry: Waiting) -> None:
     click.echo(f"\n{entry.site}: {path_of(entry)}")
     click.echo(f"  {entry.records} records are held: {entry.reason} ({entry.rule})")
+    if entry.alone is not None:
+        click.echo(f"  {alone_text(entry.alone)}")
     for title in entry.examples:
         click.echo(f"  · {shown(title)}")
     for number, guess in enumerate(entry.guesses, start=1):

@@ -29,7 +29,8 @@ class Held:
     """A record without a label: its paths as the shop wrote them and as the mapper read them.
 
     `crumbs` are without the record's own title at their ends; empty without any category. `rule`
-    is why it is held; `guesses` are what names and title may mean, each leaf once.
+    is why it is held; `guesses` are what the names of all paths and the title may mean, each leaf
+    once, `title_guess` what the title alone does.
     """
 
     record_id: str
@@ -38,6 +39,7 @@ class Held:
     title: str
     rule: str
     guesses: tuple[Suggestion, ...]
+    title_guess: tuple[Suggestion, ...]
 
 
 def site_of_part(part: str) -> str:
@@ -81,10 +83,10 @@ class HeldReader:
     def _held(self, row: dict[str, Any]) -> Held:
         paths = tuple(map(tuple, row["category_paths"] or ()))
         title = row["title"] or ""
-        guesses = [row["title_leaf"], *row["suggestions"]]
+        by_title = [row["title_leaf"]] if row["title_leaf"] else []
         return Held(
             row["record_id"], paths, self._read(paths, title), title, row["label_rule"],
-            self._guesses([guess for guess in guesses if guess]),
+            self._guesses([*by_title, *row["suggestions"]]), self._guesses(by_title),
         )  # fmt: skip
 
     def _read(self, paths: Paths, title: str) -> tuple[Breadcrumb, ...]:

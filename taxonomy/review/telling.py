@@ -12,7 +12,7 @@ from typing import Any
 from runtime.console import table
 from taxonomy.review.coverage import FEW, Coverage
 from taxonomy.review.waiting import Waiting, WaitingList
-from taxonomy.tree import Level, Tree
+from taxonomy.tree import Level, Node, Tree
 
 NO_PATH = "(no category)"
 NEXT = "take the records in with `mep3m map`, `mep3m dedupe`, `mep3m publish`, or with the next run"
@@ -31,6 +31,11 @@ def path_of(entry: Waiting) -> str:
     return shown(entry.path) or NO_PATH
 
 
+def alone_text(leaf: Node) -> str:
+    """A warning for whoever answers for a path that maps other records already."""
+    return f"by itself it is {leaf}; another answer holds for all of its records"
+
+
 def listed(found: WaitingList, limit: int) -> str:
     """The first entries of the list and what there is besides."""
     lines = [line for entry in found.entries[:limit] for line in _entry(entry)]
@@ -38,7 +43,7 @@ def listed(found: WaitingList, limit: int) -> str:
     if more > 0:
         lines.append(f"and {more} more; --limit shows more, --export all")
     if found.entries:
-        lines.append(f"{found.records} records wait in {len(found.entries)} categories")
+        lines.append(f"records that wait: {found.records}, categories: {len(found.entries)}")
     else:
         lines.append("no category waits for an answer")
     return "\n".join([*lines, *_besides(found)])
@@ -49,6 +54,8 @@ def _entry(entry: Waiting) -> list[str]:
         f"{entry.records}  {entry.site}: {path_of(entry)}",
         f"    held: {entry.reason} ({entry.rule})",
     ]
+    if entry.alone is not None:
+        lines.append(f"    {alone_text(entry.alone)}")
     if entry.guesses:
         guesses = (f"{guess.node} ({guess.confidence:.2f})" for guess in entry.guesses)
         lines.append(f"    guesses: {' · '.join(guesses)}")
@@ -58,17 +65,18 @@ def _entry(entry: Waiting) -> list[str]:
 
 
 def _besides(found: WaitingList) -> list[str]:
+    example = shown(found.disagreeing_example)
     told = (
-        (found.unlisted, "wait in further categories, too rare or too long to be listed"),
-        (found.answered, f"are answered: {NEXT}"),
-        (found.no_counterpart, "are held knowingly: their categories have no counterpart"),
+        ("in further categories, too rare or too long to be listed", found.unlisted, ""),
+        ("answered", found.answered, f"; {NEXT}"),
+        ("held knowingly, without a counterpart in the tree", found.no_counterpart, ""),
         (
+            "held because the answers to their paths differ",
             found.disagreeing,
-            "are held because the answers to their paths differ, such as "
-            f"{shown(found.disagreeing_example)} (see `mep3m audit`): change the mapping file",
+            f", such as {example}; see `mep3m audit` and change the mapping file",
         ),
     )
-    return [f"{count} records {what}" for count, what in told if count]
+    return [f"{what}: {count}{rest}" for what, count, rest in told if count]
 
 
 def waiting_values(found: WaitingList) -> dict[str, Any]:
@@ -87,6 +95,7 @@ def waiting_values(found: WaitingList) -> dict[str, Any]:
                 "held_by": entry.rule,
                 "reason": entry.reason,
                 "examples": list(entry.examples),
+                "alone": entry.alone and str(entry.alone),
                 "guesses": [guess.to_row() | {"name": guess.node.name} for guess in entry.guesses],
             }
             for entry in found.entries

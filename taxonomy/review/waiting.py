@@ -9,7 +9,7 @@ path that has more than 2 / MAX_PATHS of all records is missing (as in Space-Sav
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from runtime.workspace import Run
@@ -26,7 +26,7 @@ from taxonomy.rules import (
     PATH_RULES,
 )
 from taxonomy.suggestions import Suggestion
-from taxonomy.tree import Node, Tree
+from taxonomy.tree import Level, Node, Tree
 
 EXAMPLES = 3
 EXAMPLE_CHARS = 120
@@ -50,7 +50,9 @@ class Waiting:
     """A path of a site, as the shop writes it, and the records that wait for an answer to it.
 
     `names` are the path's, normalised; both are empty for records without any category. `rule` is
-    why most of them are held; `examples` are titles; `guesses` come best first.
+    why most of them are held; `examples` are titles; `guesses` come best first. `alone` is what the
+    path means by itself, where only other paths of its records are against it: records that have
+    no other one are mapped so, and another answer would be one for them too.
     """
 
     site: str
@@ -60,6 +62,7 @@ class Waiting:
     rule: str
     examples: tuple[str, ...]
     guesses: tuple[Suggestion, ...]
+    alone: Node | None = None
 
     @property
     def reason(self) -> str:
@@ -97,14 +100,22 @@ class _Count:
     examples: list[str] = field(default_factory=list)
     sure: dict[Node, float] = field(default_factory=dict)
     by: dict[Node, str] = field(default_factory=dict)
+    with_others: int = 0
 
     def add(self, held: Held) -> None:
         self.records += 1
         self.rules[held.rule] += 1
         if held.title and len(self.examples) < EXAMPLES:
             self.examples.append(_short(held.title))
-        for guess in held.guesses:
-            self.sure[guess.node] = self.sure.get(guess.node, 0.0) + guess.confidence
+        if len(held.crumbs) > 1:  # what its other paths mean is no guess for this one
+            self.with_others += 1
+            self.guess(held.title_guess)
+        else:
+            self.guess(held.guesses)
+
+    def guess(self, guesses: Iterable[Suggestion], times: int = 1) -> None:
+        for guess in guesses:
+            self.sure[guess.node] = self.sure.get(guess.node, 0.0) + guess.confidence * times
             self.by.setdefault(guess.node, guess.by)
 
     def guesses(self) -> tuple[Suggestion, ...]:
@@ -184,15 +195,21 @@ class _Tally:
         """The list, in an order that depends on nothing but the records."""
         names = TitleNames(self._tree)
         found = sorted(self._counts.items(), key=lambda item: (-item[1].records, item[0]))
-        entries = [
-            Waiting(
-                site, count.path, path, count.records,
-                min(count.rules, key=lambda rule: (-count.rules[rule], rule)),
-                tuple(count.examples),
-                count.guesses() or names.guesses(count.examples)[:GUESSES],
-            )
-            for (site, path), count in found
-        ]  # fmt: skip
+        entries = []
+        for (site, path), count in found:
+            alone = None
+            if count.with_others:
+                alone, guesses = self._read_alone(site, count.path)
+                count.guess(guesses, count.with_others)
+            entries.append(
+                Waiting(
+                    site, count.path, path, count.records,
+                    min(count.rules, key=lambda rule: (-count.rules[rule], rule)),
+                    tuple(count.examples),
+                    count.guesses() or names.guesses(count.examples)[:GUESSES],
+                    alone,
+                )
+            )  # fmt: skip
         return WaitingList(
             tuple(entries), self._records, self._unlisted, self._settled["answered"],
             self._settled["no_counterpart"], self._settled["disagreeing"], self._disagreeing,
@@ -204,10 +221,24 @@ class _Tally:
         crumbs = held.crumbs or (Breadcrumb((), ()),)
         if all(mapping.find(crumb) is None for crumb in crumbs):
             return None
+        return self._mapper(site).map(held.paths, held.title)
+
+    def _mapper(self, site: str) -> Mapper:
         mapper = self._mappers.get(site)
         if mapper is None:
+            mapping = self._mappings.get(site, EMPTY_MAPPING)
             mapper = self._mappers[site] = Mapper(self._tree, mapping)
-        return mapper.map(held.paths, held.title)
+        return mapper
+
+    def _read_alone(self, site: str, path: str) -> tuple[Node | None, tuple[Suggestion, ...]]:
+        """What a path means without the others of its records, and the guesses that this gives."""
+        verdict = self._mapper(site).map([[path]])
+        if verdict.label is None:
+            return None, verdict.suggestions
+        label = verdict.label
+        leaf = self._tree.get(Level.SUBSUB_CLASS, label.subsub_class_id or 0)
+        leaf = leaf or self._tree.leaf_of_sub_class(label.sub_class_id)
+        return leaf, (Suggestion(leaf, 1.0, verdict.rule),)
 
     def _settle(self, held: Held, verdict: MapVerdict) -> None:
         if verdict.label is not None:

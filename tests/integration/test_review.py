@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import csv
+import os
+import pty
+import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
+from contextlib import suppress
+from datetime import date
 from pathlib import Path
 
 import pytest
 
 from tests.crawler.shop import Shop, running_shop
+from tests.integration.commands import REPOSITORY
 from tests.integration.test_second_runs import Stall, open_stall, picture
 
 ODD = {10: "竹编收纳篮家用加厚", 11: "藤编果篮客厅摆放", 12: "手编麦秆杯垫六片"}
@@ -89,6 +97,8 @@ def test_answered_records_are_published_and_say_who_answered(stall: Stall) -> No
         assert stall.say(stage).status == 0
     stall.check()
     assert stall.shop.paths() == []
+    release = stall.workspace.latest_release()
+    assert release is not None and release.name == "1.1.0"
     rows = stall.rows()
     assert set(rows.index) == {"s:1", "s:2", "s:10", "s:11"}
     assert rows.loc["s:10", "sub_class_id"] == 401
@@ -110,13 +120,51 @@ def test_the_next_run_takes_them_in_without_asking_for_them_again(stall: Stall) 
     assert not {path for path in asked if path.startswith(("/p/", "/i/"))}, asked
 
 
+def test_answers_typed_in_a_terminal_are_kept_at_once(stall: Stall) -> None:
+    shown = typed(stall, "146", "生活日用", "1", "w", "n", "q")
+    assert "手作杂货 > 草编篮" in shown and ODD[10] in shown
+    lines = (stall.folder / "mappings" / "s.csv").read_text("utf-8").splitlines()
+    today = date.today().isoformat()
+    assert lines[1:] == [
+        f"手作杂货 > 草编篮,sub_class,401,librarian,{today},",
+        f"手作杂货 > *,none,,librarian,{today},",
+    ]
+    said = stall.say("review")
+    assert "no category waits" in said.out
+    assert "answered: 2; take the records in" in said.out
+    assert "without a counterpart in the tree: 1" in said.out
+
+
+def typed(stall: Stall, *lines: str) -> str:
+    """What `mep3m review` shows in a terminal where these lines are typed."""
+    config = stall.folder / "mep3m.toml"
+    config.write_text(config.read_text() + '\n[map]\nreviewer = "librarian"\n')
+    main, side = pty.openpty()
+    command = [sys.executable, str(REPOSITORY / "pipeline.py"), "review", "--config", str(config)]
+    process = subprocess.Popen(command, stdin=side, stdout=side, stderr=side)
+    os.close(side)
+    os.write(main, "".join(f"{line}\n" for line in lines).encode())
+    shown = b""
+    with suppress(OSError):  # raised once the other side is closed: that is how a terminal ends
+        while chunk := os.read(main, 65_536):
+            shown += chunk
+    os.close(main)
+    assert process.wait(timeout=60) == 0, shown.decode()
+    return shown.decode()
+
+
 def test_a_sheet_with_a_fault_changes_nothing_and_names_the_row(stall: Stall) -> None:
-    for wrong, told in (("sub_class 9999", "row 3"), ("class 4", "row 3"), ("没有的类目", "row 3")):
+    for wrong in ("sub_class 9999", "class 4", "没有的类目"):
         sheet = answered(stall, 草编篮="none", 草编垫=wrong)
         said = stall.say("review", "--apply", str(sheet))
         assert said.status == 2
-        assert told in said.err, said.err
-        assert not (stall.folder / "mappings").exists()
+        assert "waiting.csv, row 3: expected" in said.err, said.err
+    sheet = answered(stall, 草编篮="none", 草编垫="none")
+    sheet.write_text(sheet.read_text("utf-8-sig").replace("> 草编垫", "> 草编点"), "utf-8")
+    said = stall.say("review", "--apply", str(sheet))
+    assert said.status == 2
+    assert "waiting.csv, row 3: expected the path of a record of site s" in said.err
+    assert not (stall.folder / "mappings").exists()
 
 
 def test_answers_given_twice_are_kept_once_and_other_ones_refused(stall: Stall) -> None:
@@ -138,4 +186,21 @@ def test_coverage_counts_sites_levels_and_small_leaves(stall: Stall) -> None:
     assert values["levels"]["sub_class"][1] == 599
     assert values["levels"]["class"] == [1, 14]
     assert {"leaf": "sub_class 146 茶杯", "records": 1} in values["few"]
-    assert "share mapped" in stall.say("review", "--coverage").out
+    told = stall.say("review", "--coverage").out
+    assert re.search(r"^s +6 +3 +3 +0.500$", told, re.M)
+    assert re.search(r"^s: no_category_match_v1 +3$", told, re.M)
+    assert re.search(r"^ +1  sub_class 146 茶杯$", told, re.M)
+
+
+def test_coverage_counts_what_may_join_the_release_beside_it_and_nothing_twice(
+    stall: Stall,
+) -> None:
+    assert stall.say("review", "--coverage", "--json").json["source"] == "release 1.0.0"
+    sheet = answered(stall, 草编篮="401")
+    assert stall.say("review", "--apply", str(sheet)).status == 0
+    assert stall.say("map").status == 0
+    values = stall.say("review", "--coverage", "--json").json
+    assert values["source"].startswith("release 1.0.0 and the mapped records of run ")
+    few = {entry["leaf"]: entry["records"] for entry in values["few"]}
+    assert few["sub_class 146 茶杯"] == 1
+    assert few["sub_class 401 生活日用"] == 2

@@ -126,6 +126,20 @@ def test_the_reason_and_the_guesses_are_those_of_most_records(tmp_path: Path) ->
     assert said == [(401, 0.6), (27, 0.33), (146, 0.15)]
 
 
+def test_what_another_path_of_a_record_means_is_no_guess_for_this_one(tmp_path: Path) -> None:
+    """A wrong answer to the one would relabel every other record that has it."""
+    paths = ["厨具 > 茶杯", "厨具 > 保温壶"]
+    rows = [Row(paths, rule="ambiguous_paths_v1", said=((146, 1.0), (136, 1.0)))] * 2
+    rows += [Row(["杂", "厨具 > 茶杯 > 新"], title_leaf=(27, 0.9))]
+    found = {entry.path: entry for entry in waiting(tmp_path, {"s-000": rows}).entries}
+    for name, leaf in (("茶杯", "sub_class 146 茶杯"), ("保温壶", "sub_class 136 保温壶")):
+        path = f"厨具 > {name}"
+        assert [str(guess.node) for guess in found[path].guesses] == [leaf]
+        assert str(found[path].alone) == leaf
+    assert [guess.node.id for guess in found["杂"].guesses] == [27]
+    assert found["杂"].alone is None
+
+
 def test_without_a_guess_the_names_in_titles_are_one(tmp_path: Path) -> None:
     rows = [
         Row(["杂"], title="青瓷茶杯"),
