@@ -48,7 +48,8 @@ def prepare(folder: Path, urls: Sequence[str], processes: int, requests: int) ->
         {
             "record_id": f"s:{n}", "site": "s", "product_url": url, "page_url": url,
             "image_url": url, "category_paths": [], "fetched_at": now, "capture_file": "-",
-            "capture_offset": 0, "sightings": 1, "first_seen": now, "last_seen": now,
+            "capture_offset": 0, "sightings": 1, "provenance": "crawled",
+            "first_seen": now, "last_seen": now,
         }
         for n, url in enumerate(urls)
     ]  # fmt: skip

@@ -23,6 +23,7 @@ from runtime.config import CleanConfig
 from runtime.decisions import Decisions
 from runtime.image_index import ImagePlace
 from runtime.optouts import OPTED_OUT_RULE, forbids
+from runtime.origins import IMPORTED
 from runtime.stages import Counts
 from runtime.tables import CLEANED
 
@@ -52,13 +53,21 @@ class Judge:
     def add(
         self, row: Mapping[str, Any], place: ImagePlace | None, picture: Picture | None
     ) -> None:
-        """Judge one listing; `place` is where its picture lies, `picture` what is known of it."""
+        """Judge one listing; `place` is where its picture lies, `picture` what is known of it.
+
+        No rule refuses a title that was imported: what would have is flagged.
+        """
         title = judge_title(row["title"] or "", self._titles, self._languages)
-        verdicts = [*self._opt_out(row["opt_out"]), *title.verdicts]
-        if place is not None or not verdicts or verdicts[0].rule != OPTED_OUT_RULE:
+        imported = row["provenance"] == IMPORTED
+        refused, flags = title.verdicts, title.flags
+        if imported:
+            refused, flags = (), (*title.verdicts, *title.flags)
+        verdicts = [*self._opt_out(row["opt_out"]), *refused]
+        alone = imported and place is None  # a title is all that the copy has of it
+        if not alone and (place is not None or not verdicts or verdicts[0].rule != OPTED_OUT_RULE):
             # The picture of a page that opted out was not asked for, and is not missing.
             verdicts += self._image(row["image_url"], place, picture)
-        self._decide(row["record_id"], verdicts, title.flags)
+        self._decide(row["record_id"], verdicts, flags)
         self._add_row(row, title, not verdicts, place, picture)
 
     def decisions(self) -> pa.Table:
@@ -76,7 +85,7 @@ class Judge:
     ) -> None:
         self.counts["rejected" if refused else "kept"] += 1
         if not refused:
-            self._decisions.add(record_id, PASSED, "kept", "no title or image rule fired")
+            self._decisions.add(record_id, PASSED, "kept", "no title or image rule refused it")
         for verdict, found in [("rejected", v) for v in refused] + [("flagged", v) for v in flags]:
             self.counts[f"rule.{found.rule}"] += 1
             self._decisions.add(

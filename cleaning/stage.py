@@ -14,13 +14,13 @@ from PIL import features
 
 from cleaning.hashes import VERSIONS
 from runtime.config import CleanConfig
-from runtime.image_index import ImageIndex
 from runtime.keys import digest
 from runtime.parts import run_key
+from runtime.picture_places import PicturePlaces
 from runtime.stages import Context, StageResult, Unit, run_units
 from runtime.workspace import Run
 
-VERSION = "2"
+VERSION = "3"
 
 
 @dataclass(frozen=True)
@@ -53,14 +53,14 @@ def clean(context: Context) -> StageResult:
     declared = [settings.model_dump(mode="json"), honour]
     code = "; ".join((VERSION, *libraries(), VERSIONS[settings.fingerprints]))
     units = []
-    index = ImageIndex(run, read_only=True)
+    places = PicturePlaces(run)
     try:
         for name, listings in run.listings.seals().items():
-            inputs = {"listings": listings.sha256, "images": _images_digest(run, name, index)}
+            inputs = {"listings": listings.sha256, "images": _images_digest(places, name)}
             key = run_key("clean", code, declared, inputs)
             units.append(Unit(name, key, CleanWork(run, name, key, settings, honour)))
     finally:
-        index.close()
+        places.close()
     outputs = [run.decisions("clean"), run.cleaned]
     return run_units(
         context,
@@ -72,12 +72,10 @@ def clean(context: Context) -> StageResult:
     )
 
 
-def _images_digest(run: Run, name: str, index: ImageIndex) -> str:
+def _images_digest(places: PicturePlaces, name: str) -> str:
     """What the part's pictures are, wherever their bytes lie."""
-    urls = run.listings.read(name, ["image_url"])["image_url"].to_pylist()
-    places = index.places(url for url in urls if url)
-    found = ((places[url].outcome, places[url].sha256) for url in urls if url in places)
-    return digest(*(f"{outcome} {sha256}" for outcome, sha256 in found))
+    found = places.of_part(name).values()
+    return digest(*(f"{place.outcome} {place.sha256}" for place in found))
 
 
 def clean_part(work: CleanWork) -> None:

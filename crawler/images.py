@@ -42,7 +42,11 @@ def fetch(context: Context, sites: Sequence[Site]) -> StageResult:
     try:
         stage = _Stage(context, index, sites, known_hosts(run))
         stage.refresh()
-        earlier = [old for old in context.workspace.runs() if old.run_id < run.run_id]
+        earlier = [
+            old
+            for old in context.workspace.runs()
+            if old.run_id < run.run_id and not old.is_imported  # those pictures have no URLs
+        ]
         if carry_forward(run, earlier, index):
             stage.refresh()
         works = stage.works(untried=False)

@@ -30,7 +30,7 @@ from runtime.streams import chunks
 from runtime.tables import ABSENT, DECISIONS, LISTINGS
 from runtime.workspace import Run
 
-VERSION = "2"
+VERSION = "3"
 
 
 @dataclass(frozen=True)

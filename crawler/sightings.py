@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from itertools import compress
 
 from crawler.rows import Row
+from runtime.origins import CRAWLED
 from runtime.tables import LISTINGS, SIGHTINGS
 
 RULE = "merged_sighting_v1"
@@ -52,6 +53,7 @@ def merge_sightings(
     times = [row["fetched_at"] for row in ordered]
     listing = {
         **{name: kept[name] for name in _SHARED},
+        "provenance": CRAWLED,
         "title": next((row["title"] for row in used if row["title"]), None),
         "image_url": next((row["image_url"] for row in used if row["image_url"]), None),
         "category_paths": [list(path) for path in found],

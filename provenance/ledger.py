@@ -1,7 +1,8 @@
 """The ledger: what became of every sighting of a run, exactly, and which rules decided.
 
-It streams the decisions part by part, so one part's records are in memory at a time. The fate of
-a record is the verdict of the last stage that judged it; a merged-away sighting is one `merged`.
+It streams the decisions part by part, so one part's records are in memory at a time. A row of an
+imported copy is a sighting. The fate of a record is the verdict of the last stage that judged it;
+a merged-away sighting is one `merged`.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import NamedTuple
 from runtime.errors import GateError
 from runtime.workspace import Run
 
-DECIDING_STAGES = ("merge", "clean", "map", "dedupe", "publish")
+DECIDING_STAGES = ("import", "merge", "clean", "map", "dedupe", "publish")
 FATES = ("published", "duplicate", "rejected", "held", "merged", "removed")
 RECORD_FATES = tuple(fate for fate in FATES if fate != "merged")
 _PLACE = {stage: place for place, stage in enumerate(DECIDING_STAGES)}
@@ -99,7 +100,8 @@ def record_fates(run: Run) -> Iterator[Judgement]:
 
 def ledger(run: Run) -> Ledger:
     """The account of a run as it stands."""
-    account = Ledger(sightings=sum(seal.rows for seal in run.sightings.seals().values()))
+    recorded = (run.sightings, run.annotations)  # of a crawl, of an import
+    account = Ledger(sightings=sum(s.rows for folder in recorded for s in folder.seals().values()))
     for part in run.listings.names():
         _add_part(account, run, part)
     return account

@@ -16,6 +16,7 @@ from runtime.parts import PartFolder
 from runtime.storage import explain_os_error, read_json, write_json
 from runtime.tables import (
     ABSENT,
+    ANNOTATIONS,
     CLEANED,
     DECISIONS,
     FINGERPRINTS,
@@ -33,6 +34,7 @@ from runtime.tables import (
 
 MAX_FILE_KEY = 100
 STAGES = ("crawl", "merge", "fetch", "clean", "map", "dedupe", "publish")
+IMPORT_STAGES = ("import", "clean", "map", "dedupe", "publish")
 
 
 def file_key(host: str) -> str:
@@ -79,6 +81,11 @@ class Run:
     @property
     def links(self) -> PartFolder:
         return self._table(LINKS)
+
+    @property
+    def annotations(self) -> PartFolder:
+        """The rows of an imported copy."""
+        return self._table(ANNOTATIONS)
 
     @property
     def listings(self) -> PartFolder:
@@ -134,20 +141,36 @@ class Run:
 
     def finish_stage(self, stage: str, counts: Mapping[str, int]) -> None:
         """Record a finished stage's counts; what came after it is no longer current."""
-        before = STAGES[: STAGES.index(stage)]
+        before = self.stages[: self.stages.index(stage)]
         stages = {
             name: self.record["stages"][name] for name in before if name in self.record["stages"]
         }
         self.update(stages={**stages, stage: dict(counts)})
 
     def require_before(self, stage: str) -> None:
-        """Raise WorkspaceError unless every stage before this one is done."""
-        for earlier in STAGES[: STAGES.index(stage)]:
+        """Raise WorkspaceError unless every stage before this one is done, or if it has no such
+        stage."""
+        if stage not in self.stages:
+            raise WorkspaceError(
+                f"run {self.run_id}: expected one of its stages ({', '.join(self.stages)}), got "
+                f"`{stage}`, which an imported copy has no need of; finish it with `mep3m run`"
+            )
+        for earlier in self.stages[: self.stages.index(stage)]:
             if earlier not in self.record["stages"]:
                 raise WorkspaceError(
                     f"run {self.run_id}: `{stage}` expects `{earlier}` done, and it is not; "
                     f"run `mep3m {earlier}` first, or `mep3m run` for all stages"
                 )
+
+    @property
+    def is_imported(self) -> bool:
+        """Whether its records come from an existing copy instead of a crawl."""
+        return "imported" in self.record
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """Its stages in their order."""
+        return IMPORT_STAGES if self.is_imported else STAGES
 
     @property
     def is_finished(self) -> bool:

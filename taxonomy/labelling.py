@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from runtime.columns import column, from_numbers, record_batch
 from runtime.decisions import Decisions
@@ -24,6 +25,8 @@ from runtime.workspace import Run
 from taxonomy.batches import BatchVerdicts, map_batch
 from taxonomy.curated import load_mapping
 from taxonomy.mapper import Mapper, MapVerdict
+from taxonomy.stated import COLUMNS as STATED_COLUMNS
+from taxonomy.stated import stated_verdicts
 from taxonomy.title_model.deciding import CONTRADICTS_RULE, Titled, add_titles
 from taxonomy.title_model.model import RULE as MODEL_RULE
 from taxonomy.title_model.model import TitleModel, load_model
@@ -72,7 +75,10 @@ def map_part(work: MapWork) -> None:
     listings = listings.filter(kept["kept"]).combine_chunks()
     titles = kept.filter(kept["kept"])["title"].combine_chunks()
     ids, paths = (listings[name].combine_chunks() for name in ("record_id", "category_paths"))
-    found = map_batch(mapper, paths, titles)
+    if run.annotations.seal(work.name) is None:
+        found = map_batch(mapper, paths, titles)
+    else:
+        found = stated_verdicts(_annotations_of(run, work.name, ids), mapper.tree)
     if tools.model is None:
         labels, decisions = _tables(found, ids, run.run_id)
         counts = _counts(found)
@@ -88,6 +94,12 @@ def map_part(work: MapWork) -> None:
         counts["contradicted"] = flags.num_rows
     run.decisions("map").write(work.name, decisions, work.key)
     run.labels.write(work.name, [labels], work.key, counts)
+
+
+def _annotations_of(run: Run, name: str, ids: pa.Array) -> pa.Table:
+    """What an imported copy says of some records, in their order."""
+    rows = run.annotations.read(name, ["record_id", *STATED_COLUMNS])
+    return rows.take(pc.index_in(ids, value_set=rows["record_id"].combine_chunks()))
 
 
 def _with_titles(labels: pa.RecordBatch, titled: Titled, model: TitleModel) -> pa.RecordBatch:

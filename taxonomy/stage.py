@@ -48,6 +48,9 @@ def map_records(context: Context) -> StageResult:
             "cleaned": cleaned.sha256,
             "tools": used.digest,
         }
+        annotations = run.annotations.seal(name)
+        if annotations is not None:
+            inputs["annotations"] = annotations.sha256
         key = run_key("map", code, None, inputs)
         units.append(Unit(name, key, MapWork(run, name, key, used)))
     return run_units(context, "map: parts", [run.decisions("map"), run.labels], units, map_part)

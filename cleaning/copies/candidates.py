@@ -22,6 +22,7 @@ from cleaning.titles.sketch import SKETCH_BYTES
 from runtime.columns import from_numbers, numbers
 from runtime.errors import PartError
 from runtime.optouts import OPTED_OUT_RULE
+from runtime.origins import IMPORTED_SITE
 from runtime.workspace import Run
 
 SHA_BYTES = 16  # of 32: a collision among 10^9 files has a chance of 10^-21
@@ -43,7 +44,8 @@ class Candidates:
     `content` (size inside the uniform border, in steps of 5 %), `border` (its share, in
     twentieths), `pixels`, `removed` (promotional segments taken out of the title) and `first_run`
     (by which run it was first seen, in their order) rank representatives; `part` and `row` say
-    where a record lies (-1: published).
+    where a record lies (-1: published); `imported` tells the records of an imported copy, told
+    apart only where the run is an import itself.
     """
 
     published: int
@@ -63,6 +65,7 @@ class Candidates:
     first_run: NDArray[np.int16]
     part: NDArray[np.int32]
     row: NDArray[np.int32]
+    imported: NDArray[np.bool_]
 
     def __len__(self) -> int:
         return len(self.mapped)
@@ -87,6 +90,8 @@ def load_candidates(
 ) -> Candidates:
     """Every kept record of the run that the release with that fingerprint index does not hold.
 
+    Records without a picture are left out: they have nothing to compare.
+
     `run_starts` are the instants, in microseconds since 1970 and in order, at which the runs up to
     this one began. A published record that opts out in this run leads no more: it leaves with the
     next release.
@@ -95,6 +100,7 @@ def load_candidates(
     seals = {name: seal for name in parts if (seal := run.cleaned.seal(name)) is not None}
     columns = _empty_columns(old + sum(seal.rows for seal in seals.values()))
     shops = shop_numbers(parts)
+    imported = shops.get(IMPORTED_SITE, NO_SITE - 1)
     end = 0
     if index is not None:
         for batch in index.batches(["record_id", *PRINT_COLUMNS]):
@@ -107,9 +113,11 @@ def load_candidates(
             known = index.rows_of(table["record_id"].combine_chunks())
             if f"rule.{OPTED_OUT_RULE}" in seals[name].counts:
                 columns["mapped"][known[_opted_out(run, name, table["record_id"], known)]] = False
-        rows = np.flatnonzero(numbers(table["kept"]) & (known < 0))
+        pictured = numbers(pc.is_valid(table["sha256"]))
+        rows = np.flatnonzero(numbers(table["kept"]) & pictured & (known < 0))
         shop = shops[name.rpartition("-")[0]]
         end = _fill(columns, end, _part_columns(run, name, table, rows, starts, number, shop))
+    columns["imported"] = columns["site"] == imported
     return Candidates(old, tuple(parts), **{name: column[:end] for name, column in columns.items()})
 
 
@@ -241,7 +249,9 @@ def _part_columns(
 ) -> Columns:
     kept_before = np.cumsum(numbers(table["kept"]))[rows] - 1  # labels has the kept rows alone
     mapped = numbers(run.labels.read(name, ["mapped"])["mapped"])
-    seen = numbers(run.listings.read(name, ["first_seen"])["first_seen"])
+    column = run.listings.read(name, ["first_seen"])["first_seen"]
+    # Imported records have no date: none of them was there before another.
+    seen = np.zeros(len(column), np.int64) if column.null_count else numbers(column)
     if len(seen) != table.num_rows:
         raise PartError(run.cleaned.path(name), f"expected {len(seen)} rows as its listings part")
     table = table.take(from_numbers(rows))

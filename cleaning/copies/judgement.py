@@ -55,7 +55,7 @@ def _judge(work: DedupeWork, index: PublishedIndex | None) -> None:
         _published_groups(index),
         settings.radius,
     )
-    copied = np.isin(verdicts.code, verdict.COPIES)
+    copied = np.isin(verdicts.code, verdict.COPIES) | np.isin(verdicts.flag, verdict.COPIES)
     peers = _names(work, candidates, index, verdicts.peer[copied], "record_id")
     joined = (verdicts.code == verdict.UNIQUE) & (verdicts.group != np.arange(len(candidates)))
     joined[: candidates.published] = False

@@ -28,7 +28,8 @@ COPIES = (SAME_BYTES, SAME_FINGERPRINT, NEAR_FINGERPRINT)
 class Verdicts:
     """What is said of each candidate, row by row.
 
-    `code` is UNIQUE to HELD; HELD is also said of published records that leave. `peer` is the row
+    `code` is UNIQUE to HELD; HELD is also said of published records that leave. `flag` is what
+    `code` would be of an imported record that stays all the same, else UNIQUE. `peer` is the row
     of a copy's representative, else its own. `distance` to it in bits, `via` between which pictures
     (as in `Leaders`; 255: by bytes alone), `agreement` of titles (of 32; 255: another file of the
     same bytes was compared) and `colour_difference` (of 255) are those of copies. `shared` counts
@@ -37,6 +38,7 @@ class Verdicts:
     """
 
     code: NDArray[np.uint8]
+    flag: NDArray[np.uint8]
     peer: NDArray[np.int32]
     distance: NDArray[np.uint8]
     via: NDArray[np.uint8]
@@ -66,12 +68,15 @@ def judge_copies(
     Near pairs within `leak_radius` bits have to share a split.
 
     A held record can be a copy, and can represent held copies of its own, so that one answer of a
-    reviewer settles all of them; it follows every mapped record, so it never shadows one.
+    reviewer settles all of them; it follows every mapped record, so it never shadows one. An
+    imported record is no copy of another imported one, nor a placeholder: it is flagged.
     """
     rows, old = len(candidates), candidates.published
-    code = np.full(rows, UNIQUE, np.uint8)
+    code, flag = np.full(rows, UNIQUE, np.uint8), np.full(rows, UNIQUE, np.uint8)
     shared = shared_by(candidates, placeholders, thresholds)
-    code[shared > 0] = PLACEHOLDER
+    imported = candidates.give("imported")
+    code[(shared > 0) & ~imported] = PLACEHOLDER
+    flag[(shared > 0) & imported] = PLACEHOLDER
     code[:old][~candidates.mapped[:old]] = HELD
     itself = np.arange(rows, dtype=np.int32)
     peer = itself.copy()
@@ -99,11 +104,14 @@ def judge_copies(
     members = np.flatnonzero(peer != itself)
     near = np.where(distance[members] == 0, SAME_FINGERPRINT, NEAR_FINGERPRINT)
     code[members] = np.where(first[members] == peer[members], SAME_BYTES, near)
+    among = members[imported[members] & imported[peer[members]]]
+    flag[among] = np.where(flag[among] == UNIQUE, code[among], flag[among])
+    code[among] = UNIQUE
     # A release never loses a record to a copy: what is published leads in any case.
     code[:old][candidates.mapped[:old]] = UNIQUE
     code[(code == UNIQUE) & ~candidates.mapped] = HELD
     group = _leak_groups(candidates, code, leak_radius, published)
-    return Verdicts(code, peer, distance, via, agreement, difference, shared, group)
+    return Verdicts(code, flag, peer, distance, via, agreement, difference, shared, group)
 
 
 def ranked(candidates: Candidates, rows: NDArray[np.int32]) -> NDArray[np.int32]:

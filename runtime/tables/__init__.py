@@ -1,6 +1,7 @@
 """The tables of a run, one module each: what a row is, and every column with its meaning."""
 
 from runtime.tables.absent import ABSENT
+from runtime.tables.annotations import ANNOTATIONS
 from runtime.tables.cleaned import CLEANED
 from runtime.tables.column import Column, Table
 from runtime.tables.decisions import DECISIONS, VERDICTS
@@ -17,6 +18,7 @@ from runtime.tables.survivors import SURVIVORS
 
 __all__ = [
     "ABSENT",
+    "ANNOTATIONS",
     "CLEANED",
     "DECISIONS",
     "FINGERPRINT",

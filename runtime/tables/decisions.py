@@ -11,7 +11,7 @@ DECISIONS = Table(
     "one verdict of one rule on one record",
     (
         Column("record_id", TEXT, "the record judged", False),
-        Column("stage", TEXT, "merge, clean, map, dedupe or publish", False),
+        Column("stage", TEXT, "import or merge, clean, map, dedupe or publish", False),
         Column("rule", TEXT, "rule with its version, for example title_too_short_v1", False),
         Column("verdict", TEXT, "a fate, or kept / flagged when the record goes on", False),
         Column("reason", TEXT, "the reason in words"),

@@ -1,4 +1,7 @@
-"""Images: every attempt to fetch a picture, and the bytes of those that came."""
+"""Images: every attempt to fetch a picture, and the bytes of those that came.
+
+An imported picture has its path in the copy for a URL, and no date.
+"""
 
 import pyarrow as pa
 
@@ -8,12 +11,14 @@ IMAGES = Table(
     "images",
     "one attempt to fetch one image URL",
     (
-        Column("image_url", TEXT, "absolute URL", False),
+        Column("image_url", TEXT, "absolute URL, or path in an imported copy", False),
         Column("attempt", pa.int16(), "1 for the first attempt of the run that made it", False),
         Column("outcome", TEXT, "ok, not_modified, redirect, http_404, timeout, robots …", False),
         Column("status", pa.int16(), "HTTP status; null when there was no answer"),
-        Column("fetched_at", INSTANT, "when the answer was complete, or was recorded", False),
-        Column("source", TEXT, "network, or archive (a WARC file); null if nothing was asked"),
+        Column("fetched_at", INSTANT, "when the answer was complete, or was recorded"),
+        Column(
+            "source", TEXT, "network, archive (a WARC file) or import; null if nothing was asked"
+        ),
         Column("redirects", pa.int16(), "redirects followed within the host"),
         Column("redirect_url", TEXT, "where a redirect to another host leads"),
         Column("content_type", TEXT, "declared Content-Type"),

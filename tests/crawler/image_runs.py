@@ -72,7 +72,8 @@ class Album:
             {
                 "record_id": f"s:{n}", "site": "s", "product_url": "u", "page_url": "u",
                 "image_url": url, "category_paths": [], "fetched_at": now, "capture_file": "c",
-                "capture_offset": 0, "sightings": 1, "first_seen": now, "last_seen": now,
+                "capture_offset": 0, "sightings": 1, "provenance": "crawled",
+                "first_seen": now, "last_seen": now,
             }
             for n, url in enumerate(urls)
         ]  # fmt: skip

@@ -216,6 +216,7 @@ class RunWriter:
         file, offset = places[item.record_id]
         return {
             "record_id": item.record_id,
+            "provenance": "crawled",
             "site": item.site,
             "product_id": item.record_id.split(":")[1],
             "product_url": item.page_url,

@@ -38,7 +38,8 @@ def list_pictures(run: Run, name: str, urls: Sequence[str]) -> None:
         {
             "record_id": f"a:{name}-{i}", "site": "a", "product_url": "u", "page_url": "u",
             "image_url": url, "category_paths": [], "fetched_at": NOW, "capture_file": "c",
-            "capture_offset": 0, "sightings": 1, "first_seen": NOW, "last_seen": NOW,
+            "capture_offset": 0, "sightings": 1, "provenance": "crawled",
+            "first_seen": NOW, "last_seen": NOW,
         }
         for i, url in enumerate(urls)
     ]  # fmt: skip

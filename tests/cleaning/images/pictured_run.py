@@ -82,7 +82,7 @@ def _record(number: int) -> dict[str, Any]:
         "product_url": page, "page_url": page, "image_url": url_of(number),
         "title": f"淡水珍珠项链 {number} 毫米", "category_paths": [["珠宝"]],
         "fetched_at": START, "capture_file": "s-00000.warc.gz", "capture_offset": number,
-        "sightings": 1, "first_seen": START, "last_seen": START,
+        "sightings": 1, "provenance": "crawled", "first_seen": START, "last_seen": START,
     }  # fmt: skip
 
 
