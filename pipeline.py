@@ -23,9 +23,10 @@ from runtime.version import VERSION
 
 if TYPE_CHECKING:  # imported where it is used: a command loads only what it needs
     from crawler.sites.sitefile import Site
-    from crawler.sources import ArchiveSource
     from runtime.stages import Context
     from runtime.workspace import Run, Workspace
+
+    Begin = Callable[[Workspace], Run]  # the run to work on, other than the newest unfinished one
 
 STAGE_HELP = {
     "crawl": "Crawl every site: pages to captures, sightings and links.",
@@ -39,6 +40,7 @@ STAGE_HELP = {
 
 
 STAGE_WORK = {
+    "import": "release.imports.stage:import_copy",
     "crawl": "crawler.crawl:crawl",
     "merge": "crawler.merge:merge",
     "fetch": "crawler.images:fetch",
@@ -136,9 +138,9 @@ def refresh_option(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def _source(
     config_path: Path, patterns: tuple[str, ...], site: str | None
-) -> tuple[Config, ArchiveSource | None]:
-    """The configuration, and the archive to read; the latter can do without the former."""
-    from crawler.sources import ArchiveSource
+) -> tuple[Config, Begin | None]:
+    """The configuration, and the run of the archive to read, which can do without the former."""
+    from crawler.sources import ArchiveSource, archive_run
 
     if not patterns:
         if site is not None:
@@ -146,7 +148,13 @@ def _source(
         return load_config(config_path), None
     # A shipped site file and WARC files say all that is needed.
     alone = site is not None and config_path == DEFAULT_CONFIG and not config_path.exists()
-    return Config() if alone else load_config(config_path), ArchiveSource(patterns, site)
+    config = Config() if alone else load_config(config_path)
+    source = ArchiveSource(patterns, site)
+
+    def begin(workspace: Workspace) -> Run:
+        return archive_run(source, workspace, config, config_path.parent, datetime.now(UTC))
+
+    return config, begin
 
 
 def _refreshed(config: Config, days: float | None) -> Config:
@@ -182,9 +190,9 @@ def _crawling_command(name: str, stages: Sequence[str], text: str) -> None:
         refresh_after: float | None,
         quiet: bool,
     ) -> Outcome:
-        config, source = _source(config_path, patterns, site)
+        config, begin = _source(config_path, patterns, site)
         config = _refreshed(config, refresh_after)
-        return run_stages(config, config_path.parent, stages, source, quiet=quiet)
+        return run_stages(config, config_path.parent, stages, begin, quiet=quiet)
 
 
 _crawling_command(
@@ -210,11 +218,14 @@ def run_stages(
     config: Config,
     config_folder: Path,
     stages: Sequence[str],
-    source: ArchiveSource | None = None,
+    begin: Begin | None = None,
     *,
     quiet: bool,
 ) -> Outcome:
-    """Run stages of the newest unfinished run; `crawl` starts a new run where there is none."""
+    """Run stages of the newest unfinished run; `crawl` starts a new run where there is none.
+
+    `begin` gives another run, the lock being held. All stages are those of the run's own kind.
+    """
     from runtime.executor import WorkerPool
     from runtime.locks import workspace_lock
     from runtime.stages import Context, warn
@@ -228,10 +239,8 @@ def run_stages(
     workspace.prepare()
     with workspace_lock(workspace.folder):
         current: Run | None
-        if source is not None:
-            from crawler.sources import archive_run
-
-            current = archive_run(source, workspace, config, config_folder, datetime.now(UTC))
+        if begin is not None:
+            current = begin(workspace)
         else:
             current = _unfinished_run(workspace, {site.key for site in config.site})
         if current is None and stages[0] == "crawl":
@@ -247,6 +256,8 @@ def run_stages(
                     f"no run in {workspace.folder}: expected one; start with `mep3m crawl`"
                 )
             current = finished[-1]
+        if list(stages) == list(STAGE_HELP):
+            stages = current.stages
         sites: Sequence[Site] = ()
         if any(STAGE_WORK[stage].startswith("crawler.") for stage in stages):
             from crawler.sources import sites_of
@@ -292,7 +303,7 @@ def _has_published(workspace: Workspace, run: Run) -> bool:
 def _unfinished_run(workspace: Workspace, sites: set[str]) -> Run | None:
     """The run to go on with; ConfigError when the configuration lost one of its sites."""
     run = workspace.unfinished_run()
-    if run is not None and "from_warc" not in run.record:
+    if run is not None and "from_warc" not in run.record and not run.is_imported:
         gone = sorted(set(run.record["sites"]) - sites)
         if gone:
             raise ConfigError(
@@ -359,15 +370,16 @@ def _summary(context: Context, values: dict[str, Any]) -> str:
 @command
 def status(config_path: Path, quiet: bool) -> Outcome:
     """Show the runs, their stages, and what is left to do."""
-    from runtime.workspace import STAGES, Workspace
+    from runtime.workspace import Workspace
 
     del quiet
     config = load_config(config_path)
     workspace = Workspace((config_path.parent / config.workspace).resolve())
-    records = [run.record for run in workspace.runs()]
+    runs = workspace.runs()
+    records = [run.record for run in runs]
     rows = []
-    for record in records:
-        left = [stage for stage in STAGES if stage not in record["stages"]]
+    for run, record in zip(runs, records, strict=True):
+        left = [stage for stage in run.stages if stage not in record["stages"]]
         todo = ", ".join(left) if record["status"] == "running" and left else "-"
         rows.append((record["run_id"], record["status"], record.get("release") or "-", todo))
     release = workspace.latest_release()
@@ -439,6 +451,61 @@ def _release_to_verify(
             "publish one with `mep3m run` or name its folder"
         )
     return found, workspace
+
+
+@main.group(name="import")
+def import_group() -> None:
+    """Take an existing dataset in as records (also with --json)."""
+
+
+@import_group.command(name="mep3m")
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option(
+    "--images", type=click.Path(path_type=Path), metavar="FOLDER",
+    help="The folder with a folder for each sub-class; `Images` beside the annotations by default.",
+)  # fmt: skip
+@click.option("--text-only", is_flag=True, help="Take titles alone, whether pictures are there.")
+@click.option(
+    "--reject-unknown-labels", is_flag=True,
+    help="Leave out rows whose label the category tree does not know, instead of ending.",
+)  # fmt: skip
+@config_option
+@command
+def import_mep3m(path: Path, config_path: Path, quiet: bool, **options: Any) -> Outcome:
+    """Take an existing copy of MEP-3M in as records with their labels, and publish them.
+
+    PATH is its annotations.json, or the folder that holds it. The same command goes on after a
+    kill.
+    """
+    from release.imports.source import find_copy
+    from release.imports.stage import import_run
+
+    config, folder = load_config(config_path), config_path.parent
+    source = find_copy(path, **options)
+
+    def begin(workspace: Workspace) -> Run:
+        return import_run(source, workspace, config, folder, datetime.now(UTC), quiet=quiet)
+
+    return run_stages(config, folder, list(STAGE_HELP), begin, quiet=quiet)
+
+
+@main.group(name="export")
+def export_group() -> None:
+    """Write a release in the layout of an existing dataset (also with --json)."""
+
+
+@export_group.command(name="mep3m")
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option("--release", metavar="RELEASE", help="A version or a folder; the current by default.")
+@config_option
+@command
+def export_mep3m(path: Path, release: str | None, config_path: Path, quiet: bool) -> Outcome:
+    """Write a release to a new folder PATH as MEP-3M: annotations.json and its pictures."""
+    from release.exports.mep3m import export
+
+    config = load_config(config_path)
+    folder, _ = _release_to_verify(release, config, config_path.parent)
+    return export(folder, path, quiet=quiet)
 
 
 @main.command()

@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow as pa
 
 from cleaning.images.pictures import Picture
-from cleaning.images.rules import ImageFacts, ImageThresholds, judge_image
+from cleaning.images.rules import OF_TASTE, ImageFacts, ImageThresholds, judge_image
 from cleaning.titles.language import LanguageThresholds
 from cleaning.titles.rules import RuleVerdict, TitleJudgement, TitleThresholds, judge_title
 from cleaning.titles.sketch import title_sketches
@@ -55,18 +55,21 @@ class Judge:
     ) -> None:
         """Judge one listing; `place` is where its picture lies, `picture` what is known of it.
 
-        No rule refuses a title that was imported: what would have is flagged.
+        An imported record was chosen by others: it is refused where its picture is none, else what
+        would have refused it is flagged.
         """
         title = judge_title(row["title"] or "", self._titles, self._languages)
+        verdicts, flags = [*self._opt_out(row["opt_out"]), *title.verdicts], [*title.flags]
         imported = row["provenance"] == IMPORTED
-        refused, flags = title.verdicts, title.flags
-        if imported:
-            refused, flags = (), (*title.verdicts, *title.flags)
-        verdicts = [*self._opt_out(row["opt_out"]), *refused]
         alone = imported and place is None  # a title is all that the copy has of it
-        if not alone and (place is not None or not verdicts or verdicts[0].rule != OPTED_OUT_RULE):
+        opted_out = bool(verdicts) and verdicts[0].rule == OPTED_OUT_RULE
+        if not alone and (place is not None or not opted_out):
             # The picture of a page that opted out was not asked for, and is not missing.
             verdicts += self._image(row["image_url"], place, picture)
+        if imported:
+            tasted = [v for v in verdicts if v in title.verdicts or v.rule in OF_TASTE]
+            verdicts = [v for v in verdicts if v not in tasted]
+            flags = [*tasted, *flags]
         self._decide(row["record_id"], verdicts, flags)
         self._add_row(row, title, not verdicts, place, picture)
 

@@ -20,6 +20,7 @@ from provenance.story import (
     DecisionLine,
     Holding,
     ImageAttempt,
+    ImportedRow,
     LabelLine,
     RunStory,
     Sighting,
@@ -87,9 +88,13 @@ def _holding(release: Path, record_id: str) -> Holding | None:
 
 def _run_story(workspace: Workspace, run: Run, record_id: str) -> RunStory | None:
     sightings = _sightings(run, record_id)
+    imported = None
     part = part_of(run.listings, record_id)
+    if run.is_imported:
+        part = part_of(run.annotations, record_id)  # those that were rejected, too
+        imported = _imported(run, part, record_id) if part else None
     listing = _one(rows_of(run.listings, part, "record_id", record_id)) if part else None
-    if not sightings and listing is None:
+    if not sightings and listing is None and imported is None:
         return None
     cleaned = _one(rows_of(run.cleaned, part, "record_id", record_id)) if part else None
     decisions = _decisions(run, part, record_id) if part else []
@@ -113,6 +118,7 @@ def _run_story(workspace: Workspace, run: Run, record_id: str) -> RunStory | Non
         ),
         first_seen=_instant(listing, "first_seen"),
         last_seen=_instant(listing, "last_seen"),
+        imported=imported,
     )  # fmt: skip
 
 
@@ -130,6 +136,22 @@ def _sightings(run: Run, record_id: str) -> list[Sighting]:
         )
         for row in rows
     ]  # fmt: skip
+
+
+def _imported(run: Run, part: str, record_id: str) -> ImportedRow | None:
+    """The record's row of an imported copy."""
+    row = _one(rows_of(run.annotations, part, "record_id", record_id))
+    if row is None:
+        return None
+    pictures = []
+    if row["fault"] is None:
+        pictures = rows_of(run.images, part, "image_url", row["img_path"], ["sha256"])
+    source = run.record["imported"]
+    return ImportedRow(
+        source["annotations"], source["sha256"], row["row"], row["byte"], row["img_path"],
+        row["title"], [row[level] for level in _LEVELS if row[level] is not None],
+        pictures[0]["sha256"] if pictures else None,
+    )  # fmt: skip
 
 
 def _images(run: Run, image_url: str | None) -> list[ImageAttempt]:

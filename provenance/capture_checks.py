@@ -1,4 +1,5 @@
-"""Checks against the workspace: every record leads to the capture of the page it came from.
+"""Checks against the workspace: every record leads to the capture of the page it came from, or to
+its row of the copy that it was imported from.
 
 Run by run and listings part by listings part, so that reading follows the order the captures
 were written in. The run's listing names the page; the WARC record at the place that the shard
@@ -45,8 +46,9 @@ def check_captures(
             resolved |= records.rows["run"] == code
             continue
         for part in run.listings.names():
+            check = _check_imported if run.is_imported else _check_part
             try:
-                yield from _check_part(records, code, run, part, resolved)
+                yield from check(records, code, run, part, resolved)
             except PartError as error:
                 yield Failure("manifest.json", None, f"run {run_id}: {error}")
             step()
@@ -72,6 +74,19 @@ def _check_part(
         else:
             chosen.append((row["capture_file"], offset, place, row))
     yield from _check_records(records, run.captures, sorted(chosen, key=lambda found: found[:3]))
+
+
+def _check_imported(
+    records: Records, code: int, run: Run, part: str, resolved: npt.NDArray[np.bool_]
+) -> Iterator[Failure]:
+    rows = run.annotations.read(part, ["record_id", "fault"])
+    sound = rows.filter(rows["fault"].is_null())["record_id"].to_pylist()
+    places = records.find(record_keys(sound))
+    places = places[places >= 0]
+    own = places[records.rows["run"][places] == code]
+    resolved[own] = True
+    for place in own[records.rows["offset"][own] >= 0].tolist():
+        yield _fault(records, place, "expected no capture, since it was imported")
 
 
 def _check_records(

@@ -1,8 +1,8 @@
 """The published records of a release as compact arrays, for checks across millions of them.
 
-A record is 51 bytes here: a 128-bit hash of its id, its split, its shard and row, its perceptual
-hash, and where its page's capture lies. Ids themselves are read back from the shard when a fault
-has to be named.
+A record is 52 bytes here: a 128-bit hash of its id, its split, its shard and row, its perceptual
+hash if it has a picture, and where its page's capture lies. Ids themselves are read back from the
+shard when a fault has to be named.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ KEY = np.dtype("S16")
 ROW = np.dtype(
     [
         ("key", KEY), ("split", "u1"), ("shard", "<u4"), ("row", "<u4"), ("phash", "<u8"),
-        ("run", "<u2"), ("file", "<u4"), ("offset", "<i8"),
+        ("pictured", "?"), ("run", "<u2"), ("file", "<u4"), ("offset", "<i8"),
     ]
 )  # fmt: skip
 Rows = npt.NDArray[np.void]
@@ -55,6 +55,7 @@ class RecordsBuilder:
         found["split"] = SPLIT_CODE[split]
         found["shard"] = len(self.shards) - 1
         found["row"] = np.arange(first_row, first_row + rows.num_rows)
+        found["pictured"] = rows["phash"].is_valid().to_numpy()
         found["phash"] = rows["phash"].fill_null(0).to_numpy()
         found["run"] = [self.runs.setdefault(r, len(self.runs)) for r in rows["run_id"].to_pylist()]
         found["file"] = [

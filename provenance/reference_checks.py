@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import zip_longest
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -119,29 +119,38 @@ def _split_groups(
 def check_fingerprints(
     folder: Path, records: Records, version: str | None = None
 ) -> Iterator[Failure]:
-    """Fingerprints stand beside lineage: the same records, groups and splits, row by row.
+    """Fingerprints stand beside lineage: its records with pictures, in its order, group and split.
 
     All are of one version, that of the manifest, and the hashes are those of the shards.
     """
-    first = 0
     told = schema_metadata(folder / _FINGERPRINTS).get(FINGERPRINT)
     if told != version:
         yield Failure(_FINGERPRINTS, None, f"expected fingerprints {version}, got {told}")
-    pairs = zip_longest(
-        stream_table(folder / _LINEAGE, _SHARED),
-        stream_table(folder / _FINGERPRINTS, [*_SHARED, "phash"]),
-    )
-    for lineage, fingerprints in pairs:
-        if lineage is None or fingerprints is None or lineage.num_rows != fingerprints.num_rows:
-            yield Failure(_FINGERPRINTS, None, "expected as many rows as lineage has")
-            return
-        expected = pa.Table.from_batches([lineage]).select(_SHARED).to_pylist()
-        actual = pa.Table.from_batches([fingerprints]).select(_SHARED).to_pylist()
-        for row, (left, right) in enumerate(zip(expected, actual, strict=True), start=first):
+    batches = stream_table(folder / _FINGERPRINTS, [*_SHARED, "phash"])
+    expected = _with_pictures(folder, records)
+    first = 0
+    for batch in batches:
+        actual = pa.Table.from_batches([batch]).select(_SHARED).to_pylist()
+        for row, right in enumerate(actual, start=first):
+            left = next(expected, None)
+            if left is None:
+                yield Failure(_FINGERPRINTS, row, "expected no more rows than lineage has pictures")
+                return
             if left != right:
                 yield Failure(_FINGERPRINTS, row, f"expected {left} as in lineage, got {right}")
-        yield from _hash_faults(records, fingerprints, first)
-        first += lineage.num_rows
+        yield from _hash_faults(records, batch, first)
+        first += batch.num_rows
+    if next(expected, None) is not None:
+        yield Failure(_FINGERPRINTS, None, "expected as many rows as lineage has with pictures")
+
+
+def _with_pictures(folder: Path, records: Records) -> Iterator[dict[str, Any]]:
+    """The rows of lineage that have a fingerprint; what no shard holds is told of lineage."""
+    for batch in stream_table(folder / _LINEAGE, _SHARED):
+        places = records.find(record_keys(batch["record_id"].to_pylist()))
+        pictured = (places < 0) | records.rows["pictured"][places]
+        rows = pa.Table.from_batches([batch]).to_pylist()
+        yield from (row for row, shown in zip(rows, pictured, strict=True) if shown)
 
 
 def _hash_faults(records: Records, batch: pa.RecordBatch, first: int) -> Iterator[Failure]:

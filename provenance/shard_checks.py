@@ -22,8 +22,9 @@ from cleaning.images.decoding import DecodedImage, decode
 from provenance.failure import Failure
 from provenance.records import RecordsBuilder
 from release.manifest import FileEntry, ShardFacts
-from release.schema import COLUMNS, RELEASE_SCHEMA
+from release.schema import COLUMNS, RELEASE_SCHEMA, required_of
 from release.shards import ShardSummary
+from runtime.origins import IMPORTED, PROVENANCES
 from runtime.parts import text_metadata
 from runtime.tables import FINGERPRINT
 from taxonomy.tree import Label, Tree
@@ -33,7 +34,7 @@ _LABEL = (
     "class_id", "class_name", "sub_class_id", "sub_class_name", "subsub_class_id",
     "subsub_class_name",
 )  # fmt: skip
-_REQUIRED = tuple(column.name for column in COLUMNS if column.required)
+_OF_CRAWLS = tuple(column.name for column in COLUMNS if column.required == "crawled")
 
 
 def check_shard(
@@ -118,19 +119,29 @@ def _row_faults(path: str, rows: pa.Table, first: int, tree: Tree) -> Iterator[F
     labels: dict[tuple[Any, ...], bool] = {}
     for number, (row, picture) in enumerate(zip(text, pictures, strict=True)):
         record, place = row["record_id"], first + number
-        missing = [name for name in _REQUIRED if name != "image" and row[name] is None]
+        has_picture = row["sha256"] is not None or picture.is_valid
+        needed = required_of(row["provenance"] or "", pictured=has_picture)
+        missing = [name for name in needed if name != "image" and row[name] is None]
         if missing:
             yield Failure(path, place, f"record {record}: expected a value of {missing}, got none")
             continue
+        if row["provenance"] not in PROVENANCES:
+            problem = f"expected one of {PROVENANCES} as provenance, got {row['provenance']!r}"
+            yield Failure(path, place, f"record {record}: {problem}")
+        invented = [name for name in _OF_CRAWLS if row[name] is not None]
+        if row["provenance"] == IMPORTED and invented:
+            problem = f"it is imported: expected no value of {invented}, got some"
+            yield Failure(path, place, f"record {record}: {problem}")
         if not record.startswith(f"{row['site']}:"):
             yield Failure(path, place, f"record {record}: expected one of site {row['site']}")
         data = picture["bytes"].as_buffer() if picture.is_valid else None
-        actual = hashlib.sha256(data).hexdigest() if data is not None else "no picture"
+        actual = hashlib.sha256(data).hexdigest() if data is not None else None
         if actual != row["sha256"]:
             yield Failure(
                 path,
                 place,
-                f"record {record}: expected image SHA-256 {row['sha256']}, got {actual}",
+                f"record {record}: expected image SHA-256 {row['sha256'] or 'of no picture'}, "
+                f"got {actual or 'no picture'}",
             )
         first_seen, fetched_at = row["first_seen"], row["fetched_at"]
         if first_seen and fetched_at and first_seen > fetched_at:

@@ -29,6 +29,24 @@ class Sighting:
 
 
 @dataclass(frozen=True)
+class ImportedRow:
+    """The record as the copy states it that it was imported from.
+
+    `file` and `file_sha256` are those of the annotations, `row` counts from 1, `byte` is where it
+    starts; `label` runs from class to the deepest level stated.
+    """
+
+    file: str
+    file_sha256: str
+    row: int
+    byte: int
+    img_path: str | None
+    title: str | None
+    label: list[str]
+    picture_sha256: str | None
+
+
+@dataclass(frozen=True)
 class ImageAttempt:
     """One attempt to fetch the picture."""
 
@@ -79,6 +97,7 @@ class RunStory:
     decisions: tuple[DecisionLine, ...]
     first_seen: str | None = None
     last_seen: str | None = None
+    imported: ImportedRow | None = None
 
 
 @dataclass(frozen=True)
@@ -107,7 +126,7 @@ class Holding:
     leak_group: str
     first_release: str
     title: str
-    sha256: str
+    sha256: str | None
 
 
 @dataclass(frozen=True)
@@ -153,7 +172,8 @@ class AuditStory:
             lines += ["", f"release {held.version}: {held.shard} row {held.row}"]
             lines.append(f"  title {held.title}")
             lines.append(f"  split {held.split}, leak group {held.leak_group}")
-            lines.append(f"  image SHA-256 {held.sha256}, first in {held.first_release}")
+            picture = f"image SHA-256 {held.sha256}" if held.sha256 else "no image"
+            lines.append(f"  {picture}, first in {held.first_release}")
         return "\n".join(lines)
 
 
@@ -168,6 +188,8 @@ def _absence_line(absence: Absence) -> str:
 def _run_lines(run: RunStory) -> Iterator[str]:
     if run.first_seen and run.last_seen:
         yield f"first seen at {run.first_seen}, last at {run.last_seen}"
+    if run.imported is not None:
+        yield from _imported_lines(run.imported)
     for sighting in run.sightings:
         kept = ", kept" if sighting.page_url == run.kept_page else ""
         yield f"seen on {sighting.page_kind} page {sighting.page_url} #{sighting.position}{kept}"
@@ -193,6 +215,14 @@ def _run_lines(run: RunStory) -> Iterator[str]:
         yield f"label {names} by {run.label.rule}: {run.label.evidence}"
     for line in run.decisions:
         yield _decision_line(line)
+
+
+def _imported_lines(row: ImportedRow) -> Iterator[str]:
+    yield f"imported from {row.file}, row {row.row} at byte {row.byte}: no URL, date or capture"
+    yield f"  SHA-256 of that file {row.file_sha256}"
+    yield f"  title {row.title or '-'}"
+    yield f"  label {' > '.join(row.label) or '-'}"
+    yield f"  picture {row.img_path or '-'}: {row.picture_sha256 or 'not taken in'}"
 
 
 def _decision_line(line: DecisionLine) -> str:

@@ -44,10 +44,11 @@ from release.manifest import (
 from release.reversion import Reversion
 from release.schema import RELEASE_SCHEMA, schema_digest
 from release.shards import ShardWork, cut, load_plan, shard_name, write_shard
+from runtime.origins import IMPORTED_SITE, MEP3M_LICENCE, MEP3M_TERMS
 from runtime.progress import progress
 from runtime.stages import Context
 from runtime.storage import atomic_path, write_bytes
-from runtime.tables import DECISIONS, FINGERPRINT, FINGERPRINTS, LINEAGE
+from runtime.tables import DECISIONS, FINGERPRINT, FINGERPRINTS, LINEAGE, Table
 from runtime.version import SOFTWARE, VERSION
 from runtime.workspace import Run
 
@@ -129,13 +130,15 @@ def _gather(build: Build) -> tuple[Path, ...]:
     context, run = build.context, build.context.run
     seals = run.decisions("publish").seals()
     parts = [part for part, seal in seals.items() if seal.counts.get("newcomers")]
-    fingerprints = build.scratch / "fingerprints"
-    fingerprints.mkdir()
+    fingerprints, lineage = build.scratch / FINGERPRINTS.name, build.scratch / LINEAGE.name
+    for folder in (fingerprints, lineage):
+        folder.mkdir()
     size = max(1, math.ceil(len(parts) / MAX_SPILLS))
     works = [
         GatherWork(
             run, tuple(parts[start : start + size]),
-            build.scratch / f"spill-{number:05d}.arrow", fingerprints, build.fingerprint,
+            build.scratch / f"spill-{number:05d}.arrow", fingerprints, lineage,
+            build.fingerprint,
         )
         for number, start in enumerate(range(0, len(parts), size))
     ]  # fmt: skip
@@ -209,15 +212,14 @@ def _lineage(build: Build) -> list[FileEntry]:
     old = _old(build, FINGERPRINTS_FILE)
     if build.reversion is not None:
         old = stream_table(build.reversion.index)
-    rows = write_sorted(
-        fingerprints, FINGERPRINTS, merge_sorted(old, _new_fingerprints(build), removed), told
-    )
+    new = _newcomers(build, FINGERPRINTS)
+    pictured = write_sorted(fingerprints, FINGERPRINTS, merge_sorted(old, new, removed), told)
     lineage = build.folder / LINEAGE_FILE
-    new = (_as_lineage(batch, build.version) for batch in _new_fingerprints(build))
-    write_sorted(lineage, LINEAGE, merge_sorted(_old(build, LINEAGE_FILE), new, removed))
+    named = (_as_lineage(batch, build.version) for batch in _newcomers(build, LINEAGE))
+    rows = write_sorted(lineage, LINEAGE, merge_sorted(_old(build, LINEAGE_FILE), named, removed))
     return [
         file_entry(build.folder, lineage, rows=rows),
-        file_entry(build.folder, fingerprints, rows=rows),
+        file_entry(build.folder, fingerprints, rows=pictured),
     ]
 
 
@@ -226,9 +228,9 @@ def _old(build: Build, file: Path) -> Iterator[pa.RecordBatch]:
         yield from stream_table(build.parent / file)
 
 
-def _new_fingerprints(build: Build) -> Iterator[pa.RecordBatch]:
-    """The newcomers' fingerprints, sorted by record_id over all sites."""
-    folder = build.scratch / "fingerprints"
+def _newcomers(build: Build, table: Table) -> Iterator[pa.RecordBatch]:
+    """The newcomers' rows of a table that was gathered, sorted by record_id over all sites."""
+    folder = build.scratch / table.name
     for path in sorted(folder.glob("*.parquet"), key=lambda path: site_order(path.stem)):
         yield from stream_table(path)
 
@@ -254,6 +256,8 @@ def _manifest(build: Build, files: list[FileEntry], added: int) -> Manifest:
     counts = count_records(shards, added=added, removed=len(build.removals.ids))
     terms = dict(before.sites) if before else {}
     terms |= {site.key: SiteTerms(site.terms_url, site.licence) for site in context.config.site}
+    if context.run.is_imported:
+        terms[IMPORTED_SITE] = SiteTerms(MEP3M_TERMS, MEP3M_LICENCE)
     runs = dict(before.runs) if before else {}
     runs[context.run.run_id] = _run_facts(build)
     return Manifest(
@@ -285,5 +289,7 @@ def _run_facts(build: Build) -> RunFacts:
         "validation_share": config.release.validation_share,
         "test_share": config.release.test_share,
     }
+    if build.context.run.is_imported:
+        settings["imported_sha256"] = build.context.run.record["imported"]["sha256"]
     fates = dict(sorted(account.fates.items()))
     return RunFacts(account.sightings, fates, rules, settings)

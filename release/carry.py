@@ -1,7 +1,7 @@
 """Carrying: what a release takes over from its parent, by hard link wherever that works.
 
-A shard is written again only when it loses a record or when its fingerprints get another version;
-decisions of earlier runs never change.
+A shard is written again only when it loses a record, when its fingerprints get another version, or
+when releases have columns that it lacks; decisions of earlier runs never change.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from release.manifest import FileEntry, Manifest
+from release.schema import RELEASE_SCHEMA, schema_digest
 from release.shards import RewriteWork, order_text, rewrite_shard, shard_name
 from runtime.executor import WorkerPool
 from runtime.parts import PartFolder
@@ -62,11 +63,12 @@ def carry_shards(
 ) -> list[FileEntry]:
     """Link the parent's shards into `folder`, and write those again that lose a record.
 
-    With `reprints`, fingerprints of another version for every shard, all are written again. A
-    rewritten shard is named for this version; `first_numbers` says by split where its numbers
-    start. Raises PartError where a shard has no such fingerprints.
+    With `reprints`, fingerprints of another version for every shard, all are written again, as they
+    are where the parent has another schema. A rewritten shard is named for this version;
+    `first_numbers` says by split where its numbers start. Raises PartError where a shard has no
+    such fingerprints.
     """
-    if reprints is None:
+    if reprints is None and manifest.schema_sha256 == schema_digest(RELEASE_SCHEMA):
         affected = _affected(pool, parent, manifest, removals)
     else:
         affected = {entry.path for entry, _ in manifest.shards}

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from release.newcomers import fingerprint_rows, newcomers
@@ -32,6 +33,10 @@ INDEX = np.dtype(
 )
 Index = npt.NDArray[np.void]
 
+ROW_BYTES = 2048
+"""What a record counts for beside its picture: a shard of titles alone is bounded by its rows."""
+_LINEAGE = ["record_id", "split", "leak_group"]
+
 
 @dataclass(frozen=True)
 class GatherWork:
@@ -41,6 +46,7 @@ class GatherWork:
     parts: tuple[str, ...]
     spill: Path
     fingerprints: Path
+    lineage: Path
     fingerprint: str | None
 
 
@@ -50,7 +56,7 @@ def index_path(spill: Path) -> Path:
 
 
 def gather(work: GatherWork) -> None:
-    """Write the spill file, its index, and each part's fingerprints.
+    """Write the spill file, its index, and each part's fingerprints and lineage.
 
     Raises GateError when a picture is not the one that was cleaned, PartError for damaged parts.
     """
@@ -65,6 +71,7 @@ def gather(work: GatherWork) -> None:
                 _require_version(work, part)
                 rows = newcomers(work.run, part)
                 pq.write_table(fingerprint_rows(rows), work.fingerprints / f"{part}.parquet")
+                pq.write_table(rows.select(_LINEAGE), work.lineage / f"{part}.parquet")
                 for chunk in _with_pictures(work.run, rows):
                     splits = chunk["split"].to_pylist()
                     for batch in chunk.select(COLUMN_NAMES).combine_chunks().to_batches():
@@ -94,16 +101,23 @@ def _require_version(work: GatherWork, part: str) -> None:
 def _index_rows(
     batch: pa.RecordBatch, splits: list[str], number: int
 ) -> Iterator[tuple[int, int, int, int, int]]:
-    pictures = batch["image"].field("bytes")
+    sizes = pc.fill_null(pc.binary_length(batch["image"].field("bytes")), 0).to_pylist()
     for row, record in enumerate(batch["record_id"].to_pylist()):
-        size = pictures[row].as_buffer().size
-        yield order_hash(record), size, SPLIT_CODE[splits[row]], number, row
+        yield order_hash(record), ROW_BYTES + sizes[row], SPLIT_CODE[splits[row]], number, row
 
 
 def _with_pictures(run: Run, rows: pa.Table) -> Iterator[pa.Table]:
-    """The rows with their `image`, some at a time, in the order the pictures lie in."""
+    """The rows with their `image`, some at a time, in the order the pictures lie in.
+
+    Those that have none come first, all of a part together.
+    """
+    alone = rows.filter(pc.is_null(rows["sha256"]))
+    if alone.num_rows:
+        yield _as_released(alone.append_column("image", pa.nulls(alone.num_rows, PICTURE)))
     places = zip(rows["image_part"].to_pylist(), rows["image_row"].to_pylist(), strict=True)
-    ordered = sorted((part, row, number) for number, (part, row) in enumerate(places))
+    ordered = sorted(
+        (part, row, number) for number, (part, row) in enumerate(places) if part is not None
+    )
     for part, group in groupby(ordered, key=lambda place: place[0]):
         wanted = list(group)
         image_rows = [row for _, row, _ in wanted]

@@ -15,15 +15,15 @@ from runtime.keys import digest
 from runtime.parts import run_key
 from runtime.stages import Context
 
-BUILD_VERSION = "3"
+BUILD_VERSION = "4"
 
 
 def inputs_digest(context: Context, parent_sha256: str | None) -> str:
     """What decides a release's bytes: recorded parts, settings, code, libraries, parent."""
     run = context.run
     folders = {
-        "listings": run.listings, "cleaned": run.cleaned, "labels": run.labels,
-        "survivors": run.survivors, "images": run.images,
+        "annotations": run.annotations, "listings": run.listings, "images": run.images,
+        "cleaned": run.cleaned, "labels": run.labels, "survivors": run.survivors,
         "reprints": run.reprints, "fingerprints": run.fingerprints,
         **{f"decisions/{s}": run.decisions(s) for s in DECIDING_STAGES if s != "publish"},
     }  # fmt: skip

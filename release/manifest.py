@@ -36,6 +36,7 @@ class ShardFacts:
     classes: Mapping[str, int]
     fetched_from: str | None
     fetched_to: str | None
+    without_picture: int = 0
 
 
 @dataclass(frozen=True)
@@ -96,6 +97,7 @@ class ReleaseCounts:
     splits: Mapping[str, int]
     sites: Mapping[str, int]
     classes: Mapping[str, int]
+    without_picture: int = 0
 
 
 @dataclass(frozen=True)
@@ -135,16 +137,17 @@ def count_records(
     splits: Counter[str] = Counter()
     sites: Counter[str] = Counter()
     classes: Counter[str] = Counter()
-    image_bytes = 0
+    image_bytes = without_picture = 0
     for entry, facts in shards:
         splits[facts.split] += entry.rows or 0
         sites.update(facts.sites)
         classes.update(facts.classes)
         image_bytes += facts.image_bytes
+        without_picture += facts.without_picture
     return ReleaseCounts(
         splits.total(), added, removed, image_bytes,
         {split: splits[split] for split in SPLITS if splits[split]},
-        dict(sorted(sites.items())), dict(sorted(classes.items())),
+        dict(sorted(sites.items())), dict(sorted(classes.items())), without_picture,
     )  # fmt: skip
 
 

@@ -1,24 +1,26 @@
 """The newcomers of a listings part: their rows as the release shows them, pictures aside.
 
-Joins the part's listings, cleaned, labels and survivors tables, which lie side by side under one
-name. What leaves is sorted by record_id and carries, beside the release's columns, what lineage
-and fingerprints need and where the picture lies.
+Joins the part's listings, cleaned, labels and survivors tables, and the rows of an imported copy,
+which lie side by side under one name. What leaves is sorted by record_id and carries, beside the
+release's columns, what lineage and fingerprints need and where the picture lies.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from release.decide import NEWCOMER
-from release.schema import COLUMNS, image_path
+from release.schema import COLUMNS, image_path, required_of
 from runtime.errors import GateError, PartError
 from runtime.parts import PartFolder
 from runtime.tables import CLEANED, FINGERPRINTS
 from runtime.workspace import Run
 
 _LISTING = (
-    "site", "product_id", "product_url", "image_url", "category_paths", "fetched_at",
+    "provenance", "site", "product_id", "product_url", "image_url", "category_paths", "fetched_at",
     "first_seen", "capture_file", "capture_offset",
 )  # fmt: skip
 _FINGERPRINTS = tuple(n for n in FINGERPRINTS.schema.names if n in CLEANED.schema.names)
@@ -30,11 +32,10 @@ _LABEL = (
     "class_id", "class_name", "sub_class_id", "sub_class_name", "subsub_class_id",
     "subsub_class_name", "label_rule",
 )  # fmt: skip
-_WITH_PICTURE = ("image",)  # what the picture's own row adds
-_REQUIRED = (
-    *(c.name for c in COLUMNS if c.required and c.name not in _WITH_PICTURE),
-    "format", "image_part", "image_row", *_FINGERPRINTS,
-)  # fmt: skip
+_IMPORTED = {  # column of the release -> of the imported copy's rows
+    "imported_path": "img_path", "imported_resolution": "resolution", "ocr": "ocr",
+}  # fmt: skip
+_OF_PICTURE = ("format", "image_part", "image_row", *_FINGERPRINTS)
 
 
 def newcomers(run: Run, part: str) -> pa.Table:
@@ -54,6 +55,7 @@ def newcomers(run: Run, part: str) -> pa.Table:
     columns: dict[str, pa.ChunkedArray | pa.Array] = {"record_id": ids}
     for table in (cleaned, labels, listings):
         columns |= dict(zip(table.schema.names, table.columns, strict=True))
+    columns |= _imported(run, part, ids)
     columns |= {
         "split": chosen["value"],
         "leak_group": survivors["leak_group"],
@@ -66,8 +68,18 @@ def newcomers(run: Run, part: str) -> pa.Table:
 
 
 def fingerprint_rows(rows: pa.Table) -> pa.Table:
-    """The newcomers' part of the release's fingerprints table."""
-    return rows.select(FINGERPRINTS.schema.names).cast(FINGERPRINTS.schema)
+    """The newcomers' part of the release's fingerprints table: those that have a picture."""
+    pictured = rows.filter(pc.is_valid(rows["sha256"]))
+    return pictured.select(FINGERPRINTS.schema.names).cast(FINGERPRINTS.schema)
+
+
+def _imported(run: Run, part: str, ids: pa.ChunkedArray) -> dict[str, pa.ChunkedArray | pa.Array]:
+    """What an imported copy says of its rows beside title and label; null for crawled ones."""
+    if run.annotations.seal(part) is None:
+        types = {column.name: column.type for column in COLUMNS}
+        return {name: pa.nulls(len(ids), types[name]) for name in _IMPORTED}
+    rows = _matched(run.annotations, part, ids, tuple(_IMPORTED.values()))
+    return {name: rows[stated] for name, stated in _IMPORTED.items()}
 
 
 def _matched(
@@ -104,7 +116,18 @@ def _paths(cleaned: pa.Table) -> list[str | None]:
 
 
 def _require(rows: pa.Table) -> None:
-    for name in _REQUIRED:
+    """Raise GateError for a record without what it must have."""
+    pictured = rows.filter(pc.is_valid(rows["sha256"]))
+    _require_columns(pictured, _OF_PICTURE)
+    for provenance in rows["provenance"].unique().to_pylist():
+        for some, with_picture in ((rows, False), (pictured, True)):
+            of_kind = some.filter(pc.equal(some["provenance"], provenance))
+            needed = required_of(provenance, pictured=with_picture)
+            _require_columns(of_kind, [name for name in needed if name != "image"])
+
+
+def _require_columns(rows: pa.Table, names: Sequence[str]) -> None:
+    for name in names:
         if rows[name].null_count:
             record = rows["record_id"].filter(pc.is_null(rows[name]))[0]
             raise GateError(

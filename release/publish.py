@@ -31,13 +31,14 @@ from release.manifest import (
 )
 from release.published import write_published
 from release.reversion import Reversion, find_reversion, run_fingerprint
+from release.schema import RELEASE_SCHEMA, schema_digest
 from release.splits import published_exceptions, save_exceptions
 from runtime.errors import WorkspaceError
 from runtime.parts import run_key
 from runtime.stages import Context, StageResult, Unit, run_units, warn
 from runtime.storage import explain_os_error, fsync_folder, sha256_file, write_json
 
-VERSION = "2"
+VERSION = "3"
 
 
 @dataclass(frozen=True)
@@ -161,11 +162,13 @@ def _release(
     """The finished release's folder, made now or by a run that was killed before it could tell."""
     releases = context.workspace.releases
     inputs = inputs_digest(context, current.manifest_sha256 if current else None)
-    version = current.manifest.version if current else None
+    version, major = None, False
+    if current is not None:
+        version = current.manifest.version
+        schema = schema_digest(RELEASE_SCHEMA)
+        major = reversion is not None or current.manifest.schema_sha256 != schema
     while True:
-        version = next_version(
-            version, newcomers=decided.counts["newcomers"] > 0, major=reversion is not None
-        )
+        version = next_version(version, newcomers=decided.counts["newcomers"] > 0, major=major)
         folder = releases / version
         if not folder.exists():
             break

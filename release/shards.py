@@ -23,14 +23,23 @@ import pyarrow.parquet as pq
 from release.gather import Index, index_path
 from release.lineage import without
 from release.manifest import FileEntry, ShardFacts
-from release.schema import IMAGE_BYTES, RELEASE_SCHEMA, leaf_paths, released_schema
+from release.schema import (
+    IMAGE_BYTES,
+    RELEASE_SCHEMA,
+    as_released,
+    leaf_paths,
+    released_schema,
+)
 from release.splits import SPLIT_CODE, SPLITS
+from runtime.columns import column, from_numbers
 from runtime.errors import PartError
 from runtime.keys import order_hash
 from runtime.storage import atomic_path, sha256_file
 
 DATA = "data"
 PLAN = np.dtype([("order", "<u8"), ("size", "<u4"), ("split", "u1")])
+TEXT_ROW_GROUP_ROWS = 10_000
+"""Of a shard without pictures, whose rows are small."""
 _TEXT = [path for path in leaf_paths(RELEASE_SCHEMA) if path != IMAGE_BYTES]
 
 
@@ -120,10 +129,11 @@ def write_shard(work: ShardWork) -> FileEntry:
                 ids.extend(piece["record_id"].to_pylist())
         table = pa.concat_tables(pieces).combine_chunks()
     order = np.array(sorted(range(len(ids)), key=lambda row: (order_hash(ids[row]), ids[row])))
-    rows = (
-        table.take(pa.array(order[start : start + work.row_group_rows]))
-        for start in range(0, len(order), work.row_group_rows)
-    )
+    size = work.row_group_rows
+    if table["sha256"].null_count == table.num_rows:
+        size = max(size, TEXT_ROW_GROUP_ROWS)
+    starts = range(0, len(order), size)
+    rows = (table.take(from_numbers(order[start : start + size])) for start in starts)
     return _write(work.folder, work.target, work.range.split, rows, work.fingerprint)
 
 
@@ -154,10 +164,11 @@ def rewrite_shard(work: RewriteWork) -> FileEntry | None:
         with pq.ParquetFile(work.source, page_checksum_verification=True) as file:
             start = 0
             for group in range(file.num_row_groups):
-                rows = file.read_row_group(group)
+                rows = as_released(file.read_row_group(group))
                 if work.reprints is not None and hashes is not None:
-                    rows = _reprinted(rows, hashes.slice(start, rows.num_rows), work.reprints)
-                start += rows.num_rows
+                    count = rows.num_rows - rows["sha256"].null_count
+                    rows = _reprinted(rows, hashes.slice(start, count), work.reprints)
+                    start += count
                 rows = without(rows, removed)
                 if rows.num_rows:
                     yield rows
@@ -175,11 +186,14 @@ def _hashes(reprints: Path) -> pa.Table:
 
 
 def _reprinted(rows: pa.Table, hashes: pa.Table, reprints: Path) -> pa.Table:
-    """The rows with other hashes, which stand in their order."""
-    if hashes["record_id"].to_pylist() != rows["record_id"].to_pylist():
+    """The rows with other hashes, which stand in their order; rows without a picture have none."""
+    pictured = pc.is_valid(rows["sha256"])
+    if hashes["record_id"].to_pylist() != rows["record_id"].filter(pictured).to_pylist():
         raise PartError(reprints, "expected the records of its shard, got others")
+    found = iter(hashes["phash"].to_pylist())
+    values = [next(found) if has_picture else None for has_picture in pictured.to_pylist()]
     place = rows.schema.get_field_index("phash")
-    return rows.set_column(place, rows.schema.field(place), hashes["phash"])
+    return rows.set_column(place, rows.schema.field(place), column(values, pa.uint64()))
 
 
 @dataclass
@@ -187,6 +201,7 @@ class ShardSummary:
     """What a shard holds, gathered while its row groups pass by."""
 
     rows: int = 0
+    without_picture: int = 0
     image_bytes: int = 0
     first: str = ""
     last: str = ""
@@ -201,7 +216,8 @@ class ShardSummary:
         self.last = ids[-1].as_py()
         self.rows += rows.num_rows
         sizes = pc.binary_length(pc.struct_field(rows["image"], "bytes"))
-        self.image_bytes += pc.sum(sizes).as_py()
+        self.without_picture += rows["sha256"].null_count
+        self.image_bytes += pc.sum(sizes).as_py() or 0
         self.sites.update(rows["site"].to_pylist())
         self.classes.update(rows["class_name"].to_pylist())
         times = [time for time in pc.min_max(rows["fetched_at"]).as_py().values() if time]
@@ -214,6 +230,7 @@ class ShardSummary:
             split, order_text(self.first), order_text(self.last), self.image_bytes,
             dict(sorted(self.sites.items())), dict(sorted(self.classes.items())),
             self.fetched[0] if self.fetched else None, self.fetched[1] if self.fetched else None,
+            self.without_picture,
         )  # fmt: skip
 
 

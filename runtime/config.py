@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from runtime.errors import ConfigError
 from runtime.languages import KNOWN_LANGUAGES
+from runtime.origins import IMPORTED_SITE
 
 _TOO_SHORT = re.compile(r"List should have at least (\d+) items? after validation, not \d+")
 SITE_KEY = r"^[a-z0-9][a-z0-9-]{0,39}$"
@@ -204,6 +205,8 @@ class Config(_Section):
     @classmethod
     def _keys_differ(cls, value: list[SiteConfig]) -> list[SiteConfig]:
         keys = [site.key for site in value]
+        if IMPORTED_SITE in keys:
+            raise ValueError(f"another key than {IMPORTED_SITE!r}, which imported records have")
         for key in keys:
             if keys.count(key) > 1:
                 raise ValueError(f"a key of its own for every site, got {key!r} twice")

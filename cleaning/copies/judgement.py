@@ -20,6 +20,8 @@ from cleaning.copies.neighbours import NeighbourThresholds
 from cleaning.copies.outcomes import Names, outcome
 from cleaning.copies.placeholders import PlaceholderThresholds
 from cleaning.copies.published import PublishedIndex
+from cleaning.copies.titles_alone import RULE as TITLE_ALONE
+from cleaning.copies.titles_alone import judge_titles_alone
 from cleaning.copies.verdict import PublishedGroups, Verdicts, judge_copies
 
 if TYPE_CHECKING:
@@ -142,5 +144,11 @@ def _write_part(
         verdicts, rows, places[rows], ids, peers, groups, work.run.run_id, radius,
         work.settings.placeholder_records,
     )  # fmt: skip
-    work.run.decisions("dedupe").write(name, made.decisions, work.key)
-    work.run.survivors.write(name, made.survivors, work.key, made.counts)
+    decisions, survivors = judge_titles_alone(work.run, name)
+    if survivors.num_rows:
+        made.counts["kept"] += survivors.num_rows
+        made.counts[f"rule.{TITLE_ALONE}"] += survivors.num_rows
+    decisions = pa.concat_tables([made.decisions, decisions])
+    survivors = pa.concat_tables([made.survivors, survivors])
+    work.run.decisions("dedupe").write(name, decisions, work.key)
+    work.run.survivors.write(name, survivors, work.key, made.counts)

@@ -6,7 +6,7 @@ In come verdicts as arrays and the names they point to; out go Arrow tables, mad
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -99,6 +99,44 @@ def outcome(
     rows, places = rows[judged], places[judged]
     codes = verdicts.code[rows]
     ids = record_ids.take(from_numbers(places))
+    bounds: list[float | None] = [None] * len(RULES)
+    bounds[verdict.SAME_BYTES] = bounds[verdict.SAME_FINGERPRINT] = 0.0
+    bounds[verdict.NEAR_FINGERPRINT] = float(radius)
+    bounds[verdict.PLACEHOLDER] = float(placeholder_records)
+    decided = _decisions(verdicts, rows, codes, ids, peers, bounds, run_id)
+    counts: Counts = Counter()
+    for code, count in zip(*np.unique(codes, return_counts=True), strict=True):
+        rule = RULES[int(code)]
+        counts[rule.verdict] += int(count)
+        counts[f"rule.{rule.name}"] += int(count)
+    flags = verdicts.flag[rows]
+    flagged = np.flatnonzero(flags != verdict.UNIQUE)
+    if len(flagged):
+        some = ids.take(from_numbers(flagged))
+        told = _decisions(
+            verdicts, rows[flagged], flags[flagged], some, peers, bounds, run_id, "flagged"
+        )
+        decided = pa.concat_tables([decided, told])
+        counts["flagged"] += len(flagged)
+    unique = np.flatnonzero(codes == verdict.UNIQUE)
+    return Outcome(
+        decided,
+        _survivors(verdicts, rows[unique], places[unique], ids.take(from_numbers(unique)), groups),
+        counts,
+    )
+
+
+def _decisions(
+    verdicts: Verdicts,
+    rows: NDArray[np.int64],
+    codes: NDArray[np.uint8],
+    ids: pa.Array,
+    peers: Names,
+    bounds: Sequence[float | None],
+    run_id: str,
+    said: str | None = None,
+) -> pa.Table:
+    """A decision on each row by its code; `said` stands for the verdicts of the rules."""
     copied = np.isin(codes, verdict.COPIES)
     peer_ids: list[str | None] = [None] * len(rows)
     for place, name in zip(
@@ -106,32 +144,18 @@ def outcome(
     ):
         peer_ids[place] = name
     reasons, values = _reasons(verdicts, rows, codes)
-    bounds: list[float | None] = [None] * 7
-    bounds[verdict.SAME_BYTES] = bounds[verdict.SAME_FINGERPRINT] = 0.0
-    bounds[verdict.NEAR_FINGERPRINT] = float(radius)
-    bounds[verdict.PLACEHOLDER] = float(placeholder_records)
     columns: dict[str, Any] = {
         "record_id": ids,
         "stage": ["dedupe"] * len(rows),
         "rule": [RULES[code].name for code in codes.tolist()],
-        "verdict": [RULES[code].verdict for code in codes.tolist()],
+        "verdict": [said or RULES[code].verdict for code in codes.tolist()],
         "reason": reasons,
         "value": values,
         "threshold": [bounds[code] for code in codes.tolist()],
         "peer_id": peer_ids,
         "run_id": [run_id] * len(rows),
     }
-    counts: Counts = Counter()
-    for code, count in zip(*np.unique(codes, return_counts=True), strict=True):
-        rule = RULES[int(code)]
-        counts[rule.verdict] += int(count)
-        counts[f"rule.{rule.name}"] += int(count)
-    unique = np.flatnonzero(codes == verdict.UNIQUE)
-    return Outcome(
-        _table(columns, DECISIONS.schema),
-        _survivors(verdicts, rows[unique], places[unique], ids.take(from_numbers(unique)), groups),
-        counts,
-    )
+    return _table(columns, DECISIONS.schema)
 
 
 def _reasons(

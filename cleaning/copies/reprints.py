@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
@@ -60,7 +61,7 @@ def _write(work: ShardWork, shard: Shard, prints: Iterator[Prints]) -> None:
 
 @dataclass(frozen=True)
 class Shard:
-    """The pictures of a shard, some at a time."""
+    """The pictures of a shard, some at a time; rows without one are passed over."""
 
     path: Path
     mode: Mode
@@ -68,12 +69,12 @@ class Shard:
 
     def ids(self) -> Iterator[pa.Array]:
         """Record ids, as many at a time as there are pictures in `batches`."""
-        for rows in self._rows(["record_id"]):
+        for rows in self._rows(["record_id", "sha256"]):
             yield rows["record_id"]
 
     def batches(self) -> Iterator[pa.Array]:
         """Origin bytes."""
-        for rows in self._rows(["image"]):
+        for rows in self._rows(["image", "sha256"]):
             yield rows["image"].field("bytes")
 
     def read(self, rows: Sequence[int]) -> Iterator[bytes]:
@@ -100,7 +101,8 @@ class Shard:
         try:
             with pq.ParquetFile(self.path, page_checksum_verification=True) as file:
                 for group in range(file.num_row_groups):
-                    table = file.read_row_group(group, columns=columns).combine_chunks()
+                    table = file.read_row_group(group, columns=columns)
+                    table = table.filter(pc.is_valid(table["sha256"])).combine_chunks()
                     for start in range(0, table.num_rows, BATCH_IMAGES):
                         yield from table.slice(start, BATCH_IMAGES).to_batches()
         except (OSError, pa.ArrowException) as error:

@@ -22,7 +22,7 @@ from runtime.storage import sha256_file
 from runtime.tables import FINGERPRINT
 from runtime.workspace import Run
 
-VERSION = "3"
+VERSION = "4"
 _RUN_ID = re.compile(r"\d{8}T\d{6}Z")
 
 

@@ -126,6 +126,9 @@ IMAGE_RULES: tuple[ImageRule, ...] = (
 )
 """In deciding order: what makes the later measurements impossible comes first."""
 
+OF_TASTE = frozenset({"image_too_small_v1", "image_extreme_aspect_v1", "image_blank_v1"})
+"""Rules that refuse a picture which is a picture all the same."""
+
 
 def judge_image(facts: ImageFacts, thresholds: ImageThresholds) -> tuple[RuleVerdict, ...]:
     """Every rule that fires on an image, the deciding one first; empty means that it is kept."""

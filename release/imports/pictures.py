@@ -55,7 +55,7 @@ class PictureFolder:
                 OUTSIDE, "its picture is a link that leads out of the copy", str(path.name)
             )
         descriptor = os.open(real, _FLAGS | os.O_NOFOLLOW)
-        with open(descriptor, "rb") as stream:
+        with os.fdopen(descriptor, "rb") as stream:
             facts = os.fstat(descriptor)
             if not stat.S_ISREG(facts.st_mode):
                 return Fault(NO_FILE, "its picture is no file", stat.filemode(facts.st_mode))

@@ -50,7 +50,11 @@ class CopySource:
 
 
 def find_copy(
-    path: Path, images: Path | None, *, text_only: bool, reject_unknown_labels: bool
+    path: Path,
+    *,
+    images: Path | None = None,
+    text_only: bool = False,
+    reject_unknown_labels: bool = False,
 ) -> CopySource:
     """The copy at a path: its folder, or its annotations file.
 
