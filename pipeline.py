@@ -232,8 +232,9 @@ def run_stages(
     from runtime.storage import remove_temporaries, write_json
     from runtime.workspace import Workspace
 
-    # First of all, so that the workers' libraries are loaded while this process loads its own.
-    preload = [PRELOADED[stage] for stage in stages if stage in PRELOADED]
+    # First of all, so that the workers' libraries are loaded while this process loads its own. (An
+    # import is to be small rather than quick at its start: what the server holds it holds, too.)
+    preload = [PRELOADED[s] for s in stages if s in PRELOADED and "import" not in stages]
     pool = WorkerPool(config.workers, preload=["pipeline", *preload] if preload else ())
     workspace = Workspace((config_folder / config.workspace).resolve())
     workspace.prepare()
@@ -323,6 +324,7 @@ def _run_in_order(context: Context, sites: Sequence[Site], stages: Sequence[str]
     for stage in stages:
         run.require_before(stage)
         result = _work_of(stage)(context, sites)
+        context.pool.rest()  # a stage's memory is its own
         run.finish_stage(stage, result.counts)
         if stage == "crawl":
             run.update(failed_sites=result.failed_sites)
@@ -479,6 +481,7 @@ def import_mep3m(path: Path, config_path: Path, quiet: bool, **options: Any) -> 
     """
     from release.imports.source import find_copy
     from release.imports.stage import import_run
+    from runtime.workspace import IMPORT_STAGES
 
     config, folder = load_config(config_path), config_path.parent
     source = find_copy(path, **options)
@@ -486,7 +489,7 @@ def import_mep3m(path: Path, config_path: Path, quiet: bool, **options: Any) -> 
     def begin(workspace: Workspace) -> Run:
         return import_run(source, workspace, config, folder, datetime.now(UTC), quiet=quiet)
 
-    return run_stages(config, folder, list(STAGE_HELP), begin, quiet=quiet)
+    return run_stages(config, folder, IMPORT_STAGES, begin, quiet=quiet)
 
 
 @main.group(name="export")

@@ -1,8 +1,7 @@
 """First pass of the shuffle: every newcomer's row and picture into a spill file.
 
 The parts are read one after the other and the pictures in the order they lie in, so each byte is
-read once and in sequence. A spill is an Arrow IPC file in that order, with an index beside it
-(order hash, split, size and place of each row) from which the second pass picks its shard.
+read once and in sequence. From the spill's index the second pass picks its shard.
 """
 
 from __future__ import annotations
@@ -14,24 +13,19 @@ from itertools import groupby
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from release.newcomers import fingerprint_rows, newcomers
 from release.schema import COLUMN_NAMES, PICTURE, RELEASE_SCHEMA
+from release.spills import INDEX, index_path
 from release.splits import SPLIT_CODE
 from runtime.errors import GateError
 from runtime.keys import order_hash
 from runtime.storage import explain_os_error
 from runtime.tables import FINGERPRINT
 from runtime.workspace import Run
-
-INDEX = np.dtype(
-    [("order", "<u8"), ("size", "<u4"), ("split", "u1"), ("batch", "<u4"), ("row", "<u4")]
-)
-Index = npt.NDArray[np.void]
 
 ROW_BYTES = 2048
 """What a record counts for beside its picture: a shard of titles alone is bounded by its rows."""
@@ -48,11 +42,6 @@ class GatherWork:
     fingerprints: Path
     lineage: Path
     fingerprint: str | None
-
-
-def index_path(spill: Path) -> Path:
-    """Where the index of a spill file lies: an array of INDEX."""
-    return spill.with_suffix(".npy")
 
 
 def gather(work: GatherWork) -> None:

@@ -9,9 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, field
-from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +18,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from release.gather import Index, index_path
 from release.lineage import without
 from release.manifest import FileEntry, ShardFacts
 from release.schema import (
@@ -30,8 +27,9 @@ from release.schema import (
     leaf_paths,
     released_schema,
 )
+from release.spills import SpilledRows, index_path
 from release.splits import SPLIT_CODE, SPLITS
-from runtime.columns import column, from_numbers
+from runtime.columns import column
 from runtime.errors import PartError
 from runtime.keys import order_hash
 from runtime.storage import atomic_path, sha256_file
@@ -121,36 +119,12 @@ def cut(plan: npt.NDArray[np.void], shard_bytes: int) -> list[ShardRange]:
 
 def write_shard(work: ShardWork) -> FileEntry:
     """Write one shard; its bytes depend on its records alone, not on how they were spilled."""
-    with ExitStack() as open_files:
-        pieces, ids = [], []
-        for spill in work.spills:
-            for piece in _picked(spill, work.range, open_files):
-                pieces.append(piece)
-                ids.extend(piece["record_id"].to_pylist())
-        table = pa.concat_tables(pieces).combine_chunks()
-    order = np.array(sorted(range(len(ids)), key=lambda row: (order_hash(ids[row]), ids[row])))
-    size = work.row_group_rows
-    if table["sha256"].null_count == table.num_rows:
-        size = max(size, TEXT_ROW_GROUP_ROWS)
-    starts = range(0, len(order), size)
-    rows = (table.take(from_numbers(order[start : start + size])) for start in starts)
-    return _write(work.folder, work.target, work.range.split, rows, work.fingerprint)
-
-
-def _picked(spill: Path, range_: ShardRange, open_files: ExitStack) -> Iterator[pa.Table]:
-    index: Index = np.load(index_path(spill), mmap_mode="r")
-    mask = (
-        (index["split"] == SPLIT_CODE[range_.split])
-        & (index["order"] >= np.uint64(range_.low))
-        & (index["order"] <= np.uint64(range_.high))
-    )
-    places = index[mask][["batch", "row"]].tolist()
-    if not places:
-        return
-    reader = pa.ipc.open_file(open_files.enter_context(pa.memory_map(str(spill))))
-    for number, group in groupby(places, key=lambda place: place[0]):
-        batch = reader.get_batch(number)
-        yield pa.Table.from_batches([batch.take(pa.array([row for _, row in group]))])
+    range_ = work.range
+    with SpilledRows(work.spills, SPLIT_CODE[range_.split], range_.low, range_.high) as rows:
+        size = work.row_group_rows
+        if all(digests.null_count == len(digests) for digests in rows.column("sha256")):
+            size = max(size, TEXT_ROW_GROUP_ROWS)
+        return _write(work.folder, work.target, range_.split, rows.groups(size), work.fingerprint)
 
 
 def rewrite_shard(work: RewriteWork) -> FileEntry | None:

@@ -89,6 +89,10 @@ class WorkerPool:
     ) -> None:
         self._stop(wait=kind is None)
 
+    def rest(self) -> None:
+        """End the workers, and with them what their libraries hold; `map` starts new ones."""
+        self._stop(wait=True)
+
     def _running(self) -> ProcessPoolExecutor:
         if self._executor is None:
             # Not fork: threads of this process (PyArrow's, Numba's) must not be forked half-way.

@@ -15,7 +15,8 @@ def test_columns_stand_in_the_published_order() -> None:
     assert RELEASE_SCHEMA.names[10:] == [
         "label_rule", "width", "height", "site", "product_id", "product_url", "image_url",
         "category_paths", "sha256", "phash", "fetched_at", "first_seen", "run_id",
-        "capture_file", "capture_offset",
+        "capture_file", "capture_offset", "provenance", "imported_path", "imported_resolution",
+        "ocr",
     ]  # fmt: skip
 
 
