@@ -49,7 +49,7 @@ def gather(work: GatherWork) -> None:
 
     Raises GateError when a picture is not the one that was cleaned, PartError for damaged parts.
     """
-    index: list[tuple[int, int, int, int, int]] = []
+    index: list[tuple[int, int, bool, int, int, int]] = []
     batches = 0
     try:
         with (
@@ -89,10 +89,11 @@ def _require_version(work: GatherWork, part: str) -> None:
 
 def _index_rows(
     batch: pa.RecordBatch, splits: list[str], number: int
-) -> Iterator[tuple[int, int, int, int, int]]:
-    sizes = pc.fill_null(pc.binary_length(batch["image"].field("bytes")), 0).to_pylist()
+) -> Iterator[tuple[int, int, bool, int, int, int]]:
+    sizes = pc.binary_length(batch["image"].field("bytes")).to_pylist()
     for row, record in enumerate(batch["record_id"].to_pylist()):
-        yield order_hash(record), ROW_BYTES + sizes[row], SPLIT_CODE[splits[row]], number, row
+        size, pictured = ROW_BYTES + (sizes[row] or 0), sizes[row] is not None
+        yield order_hash(record), size, pictured, SPLIT_CODE[splits[row]], number, row
 
 
 def _with_pictures(run: Run, rows: pa.Table) -> Iterator[pa.Table]:

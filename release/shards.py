@@ -122,7 +122,7 @@ def write_shard(work: ShardWork) -> FileEntry:
     range_ = work.range
     with SpilledRows(work.spills, SPLIT_CODE[range_.split], range_.low, range_.high) as rows:
         size = work.row_group_rows
-        if all(digests.null_count == len(digests) for digests in rows.column("sha256")):
+        if not rows.pictured:
             size = max(size, TEXT_ROW_GROUP_ROWS)
         return _write(work.folder, work.target, range_.split, rows.groups(size), work.fingerprint)
 

@@ -7,6 +7,7 @@ few at a time, so that a shard of any size is written in the memory of a row gro
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -18,10 +19,15 @@ import pyarrow as pa
 from runtime.columns import from_numbers
 
 INDEX = np.dtype(
-    [("order", "<u8"), ("size", "<u4"), ("split", "u1"), ("batch", "<u4"), ("row", "<u4")]
-)
+    [
+        ("order", "<u8"), ("size", "<u4"), ("pictured", "?"), ("split", "u1"),
+        ("batch", "<u4"), ("row", "<u4"),
+    ]
+)  # fmt: skip
 Index = npt.NDArray[np.void]
-_PLACE = np.dtype([("order", "<u8"), ("spill", "<u4"), ("batch", "<u4"), ("row", "<u4")])
+_PLACE = np.dtype(
+    [("order", "<u8"), ("spill", "<u4"), ("batch", "<u4"), ("row", "<u4"), ("pictured", "?")]
+)
 
 
 def index_path(spill: Path) -> Path:
@@ -34,20 +40,19 @@ class SpilledRows:
 
     def __init__(self, spills: Sequence[Path], split: int, low: int, high: int) -> None:
         self._open_files = ExitStack()
-        self._readers: dict[int, pa.RecordBatchFileReader] = {}
+        self._maps: dict[int, _Mapped] = {}
         found = []
         for number, spill in enumerate(spills):
             index: Index = np.load(index_path(spill), mmap_mode="r")
             wanted = index["split"] == split
             wanted &= (index["order"] >= np.uint64(low)) & (index["order"] <= np.uint64(high))
             places = np.empty(int(wanted.sum()), _PLACE)
-            for name in ("order", "batch", "row"):
+            for name in ("order", "batch", "row", "pictured"):
                 places[name] = index[name][wanted]
             places["spill"] = number
             if len(places):
                 found.append(places)
-                source = self._open_files.enter_context(pa.memory_map(str(spill)))
-                self._readers[number] = pa.ipc.open_file(source)
+                self._maps[number] = self._open_files.enter_context(_Mapped(spill))
         places = np.concatenate(found or [np.empty(0, _PLACE)])
         self._places = places[np.argsort(places["order"], kind="stable")]
         self._settle_ties()
@@ -56,16 +61,15 @@ class SpilledRows:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._readers.clear()
         self._open_files.close()
 
     def __len__(self) -> int:
         return len(self._places)
 
-    def column(self, name: str) -> Iterator[pa.ChunkedArray]:
-        """One column, some rows at a time, in the order of the rows."""
-        for start in range(0, len(self), 1_000):
-            yield self._rows(start, start + 1_000, [name])[name]
+    @property
+    def pictured(self) -> int:
+        """How many of them have a picture."""
+        return int(self._places["pictured"].sum())
 
     def groups(self, rows: int) -> Iterator[pa.Table]:
         """All columns, so many rows at a time."""
@@ -76,15 +80,14 @@ class SpilledRows:
         places = self._places[start:end]
         by_batch = np.lexsort((places["row"], places["batch"], places["spill"]))
         lying = places[by_batch]
-        new = np.ones(len(lying), np.bool_)
-        new[1:] = (lying["spill"][1:] != lying["spill"][:-1]) | (
-            lying["batch"][1:] != lying["batch"][:-1]
-        )
-        pieces = []
-        for run in np.split(lying, np.flatnonzero(new)[1:]):
-            batch = self._readers[int(run["spill"][0])].get_batch(int(run["batch"][0]))
-            chosen = batch if columns is None else batch.select(columns)
-            pieces.append(chosen.take(from_numbers(np.ascontiguousarray(run["row"]))))
+        pieces: list[pa.RecordBatch] = []
+        for of_spill in _runs(lying, "spill"):
+            mapped = self._maps[int(of_spill["spill"][0])]
+            for run in _runs(of_spill, "batch"):
+                batch = mapped.reader.get_batch(int(run["batch"][0]))
+                chosen = batch if columns is None else batch.select(columns)
+                pieces.append(chosen.take(from_numbers(np.ascontiguousarray(run["row"]))))
+            mapped.forget()
         back = np.empty(len(by_batch), np.int64)
         back[by_batch] = np.arange(len(by_batch))
         return pa.Table.from_batches(pieces).combine_chunks().take(from_numbers(back))
@@ -98,3 +101,28 @@ class SpilledRows:
             ids = self._rows(first, end, ["record_id"])["record_id"].to_pylist()
             by_id = sorted(range(len(ids)), key=ids.__getitem__)
             self._places[first:end] = self._places[first:end][by_id]
+
+
+def _runs(places: Index, name: str) -> list[Index]:
+    """The places cut where a column changes."""
+    return np.split(places, np.flatnonzero(places[name][1:] != places[name][:-1]) + 1)
+
+
+class _Mapped:
+    """A spill file mapped into memory, of which no page has to stay."""
+
+    def __init__(self, spill: Path) -> None:
+        with spill.open("rb") as stream:
+            self._map = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
+        self.reader = pa.ipc.open_file(pa.py_buffer(self._map))
+
+    def __enter__(self) -> _Mapped:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        del self.reader  # the map closes itself with the last array made of it
+
+    def forget(self) -> None:
+        """Let go of the pages that were read: every row group reads some of every spill, and all
+        of them would count as this process's memory."""
+        self._map.madvise(mmap.MADV_DONTNEED)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -30,8 +31,9 @@ def shard(pictures: list[bytes], tmp_path: Path) -> Shard:
     path = tmp_path / "train-1.0.0-00000.parquet"
     images = pa.array([{"bytes": data, "path": "x"} for data in pictures], PICTURE)
     ids = pa.array([f"a:{number}" for number in range(len(pictures))])
+    digests = pa.array([hashlib.sha256(data).hexdigest() for data in pictures])
     pq.write_table(
-        pa.table({"record_id": ids, "image": images}),
+        pa.table({"record_id": ids, "image": images, "sha256": digests}),
         path,
         row_group_size=70,
         write_page_checksum=True,
