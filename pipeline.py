@@ -23,10 +23,12 @@ from runtime.version import VERSION
 
 if TYPE_CHECKING:  # imported where it is used: a command loads only what it needs
     from crawler.sites.sitefile import Site
+    from runtime.executor import WorkerPool
     from runtime.stages import Context
     from runtime.workspace import Run, Workspace
 
-    Begin = Callable[[Workspace], Run]  # the run to work on, other than the newest unfinished one
+    # The run to work on, other than the newest unfinished one.
+    Begin = Callable[[Workspace, WorkerPool], Run]
 
 STAGE_HELP = {
     "crawl": "Crawl every site: pages to captures, sightings and links.",
@@ -151,7 +153,8 @@ def _source(
     config = Config() if alone else load_config(config_path)
     source = ArchiveSource(patterns, site)
 
-    def begin(workspace: Workspace) -> Run:
+    def begin(workspace: Workspace, pool: WorkerPool) -> Run:
+        del pool
         return archive_run(source, workspace, config, config_path.parent, datetime.now(UTC))
 
     return config, begin
@@ -238,10 +241,10 @@ def run_stages(
     pool = WorkerPool(config.workers, preload=["pipeline", *preload] if preload else ())
     workspace = Workspace((config_folder / config.workspace).resolve())
     workspace.prepare()
-    with workspace_lock(workspace.folder):
+    with workspace_lock(workspace.folder), pool:
         current: Run | None
         if begin is not None:
-            current = begin(workspace)
+            current = begin(workspace, pool)
         else:
             current = _unfinished_run(workspace, {site.key for site in config.site})
         if current is None and stages[0] == "crawl":
@@ -259,6 +262,8 @@ def run_stages(
             current = finished[-1]
         if list(stages) == list(STAGE_HELP):
             stages = current.stages
+        for stage in stages:
+            current.require_stage(stage)
         sites: Sequence[Site] = ()
         if any(STAGE_WORK[stage].startswith("crawler.") for stage in stages):
             from crawler.sources import sites_of
@@ -269,9 +274,8 @@ def run_stages(
             stages = []  # it was killed before it could say so; there is nothing left to do
         status, error = Exit.UNFORESEEN, "ended by something unforeseen"
         try:
-            with pool:
-                context = Context(config, config_folder, workspace, current, pool, quiet)
-                outcome = _run_in_order(context, sites, stages)
+            context = Context(config, config_folder, workspace, current, pool, quiet)
+            outcome = _run_in_order(context, sites, stages)
             status, error = outcome.status, ""
             return outcome
         except KeyboardInterrupt:
@@ -486,8 +490,9 @@ def import_mep3m(path: Path, config_path: Path, quiet: bool, **options: Any) -> 
     config, folder = load_config(config_path), config_path.parent
     source = find_copy(path, **options)
 
-    def begin(workspace: Workspace) -> Run:
-        return import_run(source, workspace, config, folder, datetime.now(UTC), quiet=quiet)
+    def begin(workspace: Workspace, pool: WorkerPool) -> Run:
+        now = datetime.now(UTC)
+        return import_run(source, workspace, config, folder, pool, now, quiet=quiet)
 
     return run_stages(config, folder, IMPORT_STAGES, begin, quiet=quiet)
 

@@ -148,19 +148,22 @@ class Run:
         self.update(stages={**stages, stage: dict(counts)})
 
     def require_before(self, stage: str) -> None:
-        """Raise WorkspaceError unless every stage before this one is done, or if it has no such
-        stage."""
-        if stage not in self.stages:
-            raise WorkspaceError(
-                f"run {self.run_id}: expected one of its stages ({', '.join(self.stages)}), got "
-                f"`{stage}`, which an imported copy has no need of; finish it with `mep3m run`"
-            )
+        """Raise WorkspaceError unless every stage before this one is done."""
         for earlier in self.stages[: self.stages.index(stage)]:
             if earlier not in self.record["stages"]:
                 raise WorkspaceError(
                     f"run {self.run_id}: `{stage}` expects `{earlier}` done, and it is not; "
                     f"run `mep3m {earlier}` first, or `mep3m run` for all stages"
                 )
+
+    def require_stage(self, stage: str) -> None:
+        """Raise WorkspaceError unless it is one of the run's stages."""
+        if stage not in self.stages:
+            raise WorkspaceError(
+                f"run {self.run_id}: expected one of its stages ({', '.join(self.stages)}), got "
+                f"`{stage}`, of which an imported copy has no need; `mep3m run` finishes it, or "
+                "starts the next one"
+            )
 
     @property
     def is_imported(self) -> bool:

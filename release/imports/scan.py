@@ -29,10 +29,10 @@ from runtime.tables import ANNOTATIONS
 from taxonomy.tree import Tree
 
 VERSION = "1"
-CHUNK_ROWS = 10_000
+CHUNK_ROWS = 20_000
 CHUNK_BYTES = 16 * 1024 * 1024
-GROUP_ROWS = 256
-GROUP_BYTES = 256 * 1024
+GROUP_ROWS = 512
+GROUP_BYTES = 512 * 1024
 """Of a row group; merging holds one of each chunk."""
 
 

@@ -7,6 +7,7 @@ a decision for every row that became no record.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from release.imports.scan import Scan, scan_copy
 from release.imports.source import CopySource
 from runtime.config import Config
 from runtime.errors import ConfigError
+from runtime.executor import WorkerPool
 from runtime.origins import IMPORTED_SITE
 from runtime.parts import run_key
 from runtime.stages import Context, StageResult, Unit, run_units
@@ -32,6 +34,7 @@ def import_run(
     workspace: Workspace,
     config: Config,
     config_folder: Path,
+    pool: WorkerPool,
     now: datetime,
     *,
     quiet: bool = False,
@@ -49,17 +52,9 @@ def import_run(
                 f"{unfinished.run_id}; finish it first with `mep3m run`"
             )
         return unfinished
-    _scan(source, workspace, config, config_folder, quiet=quiet)
+    list(pool.map(read_copy, [_read_work(source, workspace, config, config_folder, quiet=quiet)]))
+    pool.rest()
     return workspace.new_run(now, [IMPORTED_SITE], imported=source.to_json())
-
-
-def _scan(
-    source: CopySource, workspace: Workspace, config: Config, config_folder: Path, *, quiet: bool
-) -> Scan:
-    tree = SHIPPED_TREE
-    if config.map.taxonomy is not None:
-        tree = config_folder / config.map.taxonomy
-    return scan_copy(source, load_tree(tree), sha256_file(tree), workspace.folder, quiet=quiet)
 
 
 def import_copy(context: Context) -> StageResult:
@@ -68,7 +63,7 @@ def import_copy(context: Context) -> StageResult:
     source = CopySource.from_json(run.record["imported"])
     names = run.annotations.names()
     if run.record.get("annotation_parts") != len(names):
-        names = _merge(context, source)
+        names = _sort(context, source)
     settings = [config.fetch.max_image_mib, source.images is not None]
     units = []
     for name in names:
@@ -82,8 +77,8 @@ def import_copy(context: Context) -> StageResult:
     return run_units(context, "import: parts", outputs, units, take_in)
 
 
-def _merge(context: Context, source: CopySource) -> list[str]:
-    """Write the annotations parts, from the chunks of the scan."""
+def _sort(context: Context, source: CopySource) -> list[str]:
+    """Write the annotations parts."""
     run, config = context.run, context.config
     if not source.annotations.is_file() or sha256_file(source.annotations) != source.sha256:
         raise CopyError(
@@ -91,9 +86,54 @@ def _merge(context: Context, source: CopySource) -> list[str]:
             f"(SHA-256 {source.sha256[:16]}…), found another one; restore it to go on, or "
             f"remove {run.folder}"
         )
-    scan = _scan(source, context.workspace, config, context.config_folder, quiet=context.quiet)
-    write_parts(scan.chunks, run.annotations, scan.key, config.part_rows, IMPORTED_SITE)
+    read = _read_work(source, context.workspace, config, context.config_folder, quiet=context.quiet)
+    list(context.pool.map(sort_copy, [_SortWork(read, run, config.part_rows)]))
     names = run.annotations.names()
     run.update(annotation_parts=len(names))
-    scan.discard()
     return names
+
+
+@dataclass(frozen=True)
+class _ReadWork:
+    """The annotations to read, against which tree; a unit of work, since a worker's memory ends
+    with it."""
+
+    source: CopySource
+    tree: Path
+    workspace: Path
+    quiet: bool
+
+
+@dataclass(frozen=True)
+class _SortWork:
+    """The same to be read, as far as it is not, and laid into the parts of a run in order."""
+
+    read: _ReadWork
+    run: Run
+    part_rows: int
+
+
+def _read_work(
+    source: CopySource, workspace: Workspace, config: Config, config_folder: Path, *, quiet: bool
+) -> _ReadWork:
+    named = config.map.taxonomy
+    tree = SHIPPED_TREE if named is None else config_folder / named
+    return _ReadWork(source, tree, workspace.folder, quiet)
+
+
+def read_copy(work: _ReadWork) -> None:
+    """Read the annotations into sorted chunks, in a worker."""
+    _scan(work)
+
+
+def sort_copy(work: _SortWork) -> None:
+    """Write the run's annotations parts from those chunks, in a worker."""
+    scan = _scan(work.read)
+    write_parts(scan.chunks, work.run.annotations, scan.key, work.part_rows, IMPORTED_SITE)
+    scan.discard()
+
+
+def _scan(work: _ReadWork) -> Scan:
+    tree = load_tree(work.tree)
+    digest = sha256_file(work.tree)
+    return scan_copy(work.source, tree, digest, work.workspace, quiet=work.quiet)

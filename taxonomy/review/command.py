@@ -107,7 +107,9 @@ def review(config: Config, config_folder: Path, options: Options, *, quiet: bool
 
 
 def _desk(workspace: Workspace, config: Config, config_folder: Path) -> _Desk:
-    run = next((run for run in reversed(workspace.runs()) if run.labels.names()), None)
+    mapped = [run for run in reversed(workspace.runs()) if run.labels.names()]
+    # Imported records have their labels: what waits is of the newest crawl.
+    run = next((run for run in mapped if not run.is_imported), mapped[0] if mapped else None)
     if run is None:
         raise WorkspaceError(
             f"no run in {workspace.folder} has been mapped: expected one; run `mep3m run` first"
