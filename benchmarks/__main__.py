@@ -11,11 +11,14 @@ from benchmarks.fetch import FETCH
 from benchmarks.fingerprint import FINGERPRINT
 from benchmarks.frontier import FRONTIER
 from benchmarks.harness import run, select
+from benchmarks.import_copy import IMPORT
 from benchmarks.map import MAP
 from benchmarks.search import GROWTH, SEARCH
 from benchmarks.titles import TITLES
 
-BENCHMARKS = (SEARCH, GROWTH, FINGERPRINT, FRONTIER, CRAWL, FETCH, TITLES, CLEAN, CLEAN_MEMORY, MAP)
+BENCHMARKS = (
+    SEARCH, GROWTH, FINGERPRINT, FRONTIER, CRAWL, FETCH, TITLES, CLEAN, CLEAN_MEMORY, MAP, IMPORT,
+)  # fmt: skip
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 SAMPLE_SECONDS = 0.05
 
@@ -15,13 +16,15 @@ class Ran:
     """What a command printed, its seconds of wall clock, and the peak of its processes' memory.
 
     `peak_mb` is the largest sum of the resident sizes of the command and all below it, in MB;
-    pages that processes share count in each. `largest_mb` is the peak of any one of them.
+    pages that processes share count in each, and once in `proportional_mb`. `largest_mb` is the
+    peak of any one of them.
     """
 
     out: str
     seconds: float
     peak_mb: float
     largest_mb: float = 0.0
+    proportional_mb: float = 0.0
 
 
 def run_sampled(command: Sequence[str | Path], cwd: Path, at_most: float = math.inf) -> Ran:
@@ -32,11 +35,12 @@ def run_sampled(command: Sequence[str | Path], cwd: Path, at_most: float = math.
         [str(word) for word in command], cwd=cwd, stdout=subprocess.PIPE,
         stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True,
     )  # fmt: skip
-    peak = largest = 0.0
+    peak = largest = proportional = 0.0
     while True:
         sizes = sizes_mb(process.pid)
-        peak = max(peak, sum(size for size, _ in sizes))
-        largest = max([largest, *(most for _, most in sizes)])
+        peak = max(peak, sum(size.resident for size in sizes))
+        proportional = max(proportional, sum(size.proportional for size in sizes))
+        largest = max([largest, *(size.most for size in sizes)])
         try:
             out, err = process.communicate(timeout=SAMPLE_SECONDS)
             break
@@ -48,11 +52,19 @@ def run_sampled(command: Sequence[str | Path], cwd: Path, at_most: float = math.
     seconds = time.perf_counter() - began
     if process.returncode:
         raise subprocess.CalledProcessError(process.returncode, process.args, out, err)
-    return Ran(out, seconds, peak, largest)
+    return Ran(out, seconds, peak, largest, proportional)
 
 
-def sizes_mb(root: int) -> list[tuple[float, float]]:
-    """The resident size of a process and each of its descendants, and the largest it had, in MB."""
+class Sizes(NamedTuple):
+    """Of one process, in MB: what is resident now and was at the most, and its share of it."""
+
+    resident: float
+    most: float
+    proportional: float
+
+
+def sizes_mb(root: int) -> list[Sizes]:
+    """The sizes of a process and each of its descendants."""
     parents: dict[int, int] = {}
     for path in Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -66,10 +78,11 @@ def sizes_mb(root: int) -> list[tuple[float, float]]:
     sizes = []
     for pid in family:
         try:
-            lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+            told = [Path(f"/proc/{pid}/{file}").read_text() for file in ("status", "smaps_rollup")]
         except OSError:
             continue
-        said = {line.split(":")[0]: line.split()[1] for line in lines if line.startswith("Vm")}
-        if "VmRSS" in said:  # what has ended has none
-            sizes.append((int(said["VmRSS"]) / 1024, int(said["VmHWM"]) / 1024))
+        lines = [line.split() for text in told for line in text.splitlines()]
+        said = {words[0]: int(words[1]) / 1024 for words in lines if words[-1] == "kB"}
+        if "VmRSS:" in said and "Pss:" in said:  # what has ended has none
+            sizes.append(Sizes(said["VmRSS:"], said["VmHWM:"], said["Pss:"]))
     return sizes

@@ -14,4 +14,4 @@ IMPORTED_SITE = "mep3m"
 """Stands where crawled records have their shop; no configured site may have this key."""
 
 MEP3M_TERMS = "https://github.com/ChenDelong1999/MEP-3M"
-MEP3M_LICENCE = "for research use, as its authors say"
+MEP3M_LICENCE = "academic research only, as its authors ask"

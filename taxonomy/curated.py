@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from urllib.parse import quote
 
 from taxonomy.breadcrumbs import Breadcrumb, read_breadcrumb
 from taxonomy.errors import TaxonomyError
@@ -70,7 +71,7 @@ EMPTY_MAPPING = CuratedMapping({}, {})
 
 def shipped_mapping_path(site: str) -> Path | None:
     """The mapping file that comes with the package for a site, or None when there is none."""
-    path = SHIPPED_MAPPINGS / f"{site}.csv"
+    path = SHIPPED_MAPPINGS / f"{quote(site, safe='')}.csv"  # a program may be a path
     return path if path.is_file() else None
 
 

@@ -31,14 +31,17 @@ class SiteMapping:
 def mapping_of(site: str, config: Config, config_folder: Path) -> SiteMapping:
     """The mapping files of a site, whether the configuration knows it or an archive brought it.
 
-    The user's is the one that the site's `mapping` names, else `mappings/<site>.csv` beside the
-    configuration. Raises ConfigError when a named file does not exist.
+    The shipped one is that of its shop program, else of its own key. The user's is the one that the
+    site's `mapping` names, else `mappings/<site>.csv` beside the configuration. Raises ConfigError
+    when a named file does not exist.
     """
-    named = next((entry.mapping for entry in config.site if entry.key == site), None)
+    entry = next((entry for entry in config.site if entry.key == site), None)
+    named = entry.mapping if entry is not None else None
     own = config_folder / (named or f"mappings/{site}.csv")
     if named is not None and not own.is_file():
         raise ConfigError(
             f"site {site}: `mapping` = {named!r}: expected a file at {own}, "
             "found none; make it or remove the setting"
         )
-    return SiteMapping(site, shipped_mapping_path(site), own)
+    of_program = shipped_mapping_path(entry.program) if entry is not None else None
+    return SiteMapping(site, of_program or shipped_mapping_path(site), own)
