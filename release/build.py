@@ -104,6 +104,7 @@ def _newcomer_shards(build: Build) -> list[FileEntry]:
     context, settings = build.context, build.context.config.release
     (build.folder / "data").mkdir(parents=True)
     spills = _gather(build)
+    context.pool.rest()  # the two passes' memory need not add up
     ranges = cut(load_plan(spills), settings.shard_mib * 2**20)
     numbers: Counter[str] = Counter()
     works = []
