@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import functools
 import importlib
-import sys
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,9 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from commands import categories, exchange, inspection, sites
+from commands.options import DEFAULT_CONFIG, command, config_option
 from runtime.config import Config, load_config
-from runtime.console import Outcome, guarded, table
-from runtime.errors import ConfigError, MepError, VerificationError, WorkspaceError
+from runtime.console import Outcome
+from runtime.errors import ConfigError, MepError, WorkspaceError
 from runtime.exits import Exit, combine
 from runtime.version import VERSION
 
@@ -53,36 +54,16 @@ STAGE_WORK = {
 }
 
 
+# What takes answers of `review` into a run that is finished.
+ANSWERED_STAGES = ("map", "dedupe", "publish")
+_ANSWERED = "answers were taken in, no shop was asked; the next `mep3m run` crawls"
+
 # What the workers of a stage work with, imported once for all of them.
 PRELOADED = {
     "clean": "cleaning.part",
     "map": "taxonomy.labelling",
     "dedupe": "cleaning.copies.judgement",
 }
-
-
-def command(function: Callable[..., Outcome]) -> Callable[..., None]:
-    """Give a command the options that all have, and its exit status."""
-
-    @click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead.")
-    @click.option("--debug", is_flag=True, help="Print the traceback of an error.")
-    @functools.wraps(function)
-    def run(*, as_json: bool, debug: bool, **arguments: Any) -> None:
-        work = functools.partial(function, **arguments, quiet=as_json)
-        sys.exit(guarded(work, as_json=as_json, debug=debug))
-
-    return run
-
-
-DEFAULT_CONFIG = Path("mep3m.toml")
-config_option = click.option(
-    "--config",
-    "config_path",
-    type=click.Path(path_type=Path),
-    default=DEFAULT_CONFIG,
-    show_default=True,
-    help="The configuration file.",
-)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -94,28 +75,6 @@ def main() -> None:
     resumable, 20 a gate failed, 30 finished but degraded, 40 verification failed, 75 locked,
     130 interrupted and resumable, 1 anything unforeseen.
     """
-
-
-@main.command()
-@click.option("--force", is_flag=True, help="Replace an existing file.")
-@click.option(
-    "--config", "config_path", type=click.Path(path_type=Path), default=Path("mep3m.toml"),
-    show_default=True, help="The file to write.",
-)  # fmt: skip
-@command
-def init(config_path: Path, force: bool, quiet: bool) -> Outcome:
-    """Write a commented mep3m.toml."""
-    from importlib import resources
-
-    from runtime.storage import write_bytes
-
-    del quiet
-    if config_path.exists() and not force:
-        raise ConfigError(
-            f"{config_path}: expected no file there, found one; edit it or replace it with --force"
-        )
-    write_bytes(config_path, (resources.files("runtime") / "mep3m.toml").read_bytes())
-    return Outcome(Exit.DONE, f"wrote {config_path}", {"config": str(config_path)})
 
 
 def from_warc_options(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -227,12 +186,14 @@ def run_stages(
 ) -> Outcome:
     """Run stages of the newest unfinished run; `crawl` starts a new run where there is none.
 
-    `begin` gives another run, the lock being held. All stages are those of the run's own kind.
+    All stages in a row first see whether answers came for what the newest run holds: then it is
+    mapped and published again, and a new run starts only where that published nothing. `begin`
+    gives another run, the lock being held. All stages are those of the run's own kind.
     """
     from runtime.executor import WorkerPool
     from runtime.locks import workspace_lock
-    from runtime.stages import Context, warn
-    from runtime.storage import remove_temporaries, write_json
+    from runtime.stages import Context
+    from runtime.storage import remove_temporaries
     from runtime.workspace import Workspace
 
     # First of all, so that the workers' libraries are loaded while this process loads its own. (An
@@ -247,6 +208,15 @@ def run_stages(
             current = begin(workspace, pool)
         else:
             current = _unfinished_run(workspace, {site.key for site in config.site})
+        whole = list(stages) == list(STAGE_HELP)
+        if current is None and whole:
+            answered = _answered_run(workspace, config, config_folder)
+            if answered is not None:
+                context = Context(config, config_folder, workspace, answered, pool, quiet)
+                outcome = _recorded(context, (), ANSWERED_STAGES)
+                if outcome.values["release"]:
+                    text = f"{outcome.text}\n{_ANSWERED}"
+                    return Outcome(outcome.status, text, {**outcome.values, "answered": True})
         if current is None and stages[0] == "crawl":
             from crawler.sources import load_sites, require_startable
 
@@ -260,7 +230,7 @@ def run_stages(
                     f"no run in {workspace.folder}: expected one; start with `mep3m crawl`"
                 )
             current = finished[-1]
-        if list(stages) == list(STAGE_HELP):
+        if whole:
             stages = current.stages
         for stage in stages:
             current.require_stage(stage)
@@ -272,26 +242,50 @@ def run_stages(
         remove_temporaries(workspace.folder)
         if _has_published(workspace, current):
             stages = []  # it was killed before it could say so; there is nothing left to do
-        status, error = Exit.UNFORESEEN, "ended by something unforeseen"
+        context = Context(config, config_folder, workspace, current, pool, quiet)
+        return _recorded(context, sites, stages)
+
+
+def _recorded(context: Context, sites: Sequence[Site], stages: Sequence[str]) -> Outcome:
+    """Run stages, and tell `last_run.json` how they ended."""
+    from runtime.stages import warn
+    from runtime.storage import write_json
+
+    status, error = Exit.UNFORESEEN, "ended by something unforeseen"
+    try:
+        outcome = _run_in_order(context, sites, stages)
+        status, error = outcome.status, ""
+        return outcome
+    except KeyboardInterrupt:
+        status, error = Exit.INTERRUPTED, "interrupted"
+        raise
+    except MepError as problem:
+        status, error = problem.exit_status, str(problem)
+        raise
+    finally:
+        run = context.run
+        ended = {"run_id": run.run_id, "exit_status": int(status), "error": error}
         try:
-            context = Context(config, config_folder, workspace, current, pool, quiet)
-            outcome = _run_in_order(context, sites, stages)
-            status, error = outcome.status, ""
-            return outcome
-        except KeyboardInterrupt:
-            status, error = Exit.INTERRUPTED, "interrupted"
-            raise
-        except MepError as problem:
-            status, error = problem.exit_status, str(problem)
-            raise
-        finally:
-            ended = {"run_id": current.run_id, "exit_status": int(status), "error": error}
-            try:
-                write_json(workspace.folder / "last_run.json", {**ended, **current.record})
-            except (MepError, OSError) as problem:
-                if not error:
-                    raise
-                warn(f"last_run.json was not written ({problem})")  # the first error is told
+            write_json(context.workspace.folder / "last_run.json", {**ended, **run.record})
+        except (MepError, OSError) as problem:
+            if not error:
+                raise
+            warn(f"last_run.json was not written ({problem})")  # the first error is told
+
+
+def _answered_run(workspace: Workspace, config: Config, config_folder: Path) -> Run | None:
+    """The newest crawled run, when it has held records and answers came since it was published."""
+    from taxonomy.site_mappings import answers_digest
+
+    crawled = [run for run in workspace.runs() if not run.is_imported]
+    if not crawled:
+        return None
+    record = crawled[-1].record
+    taken = record.get("answers_taken")
+    if taken is None or not record["stages"].get("map", {}).get("held"):
+        return None
+    found = answers_digest(record["sites"], config, config_folder)
+    return None if found == taken else crawled[-1]
 
 
 def _has_published(workspace: Workspace, run: Run) -> bool:
@@ -335,6 +329,7 @@ def _run_in_order(context: Context, sites: Sequence[Site], stages: Sequence[str]
         if stage == "publish":
             version = result.version
             statuses.append(Exit.DONE if version else Exit.NOTHING_NEW)
+            run.update(answers_taken=run.record.get("answers"))
             if version:
                 run.update(status="published", release=version)
             elif not run.is_finished:
@@ -369,94 +364,6 @@ def _summary(context: Context, values: dict[str, Any]) -> str:
     if values["release"]:
         lines.append(f"release {values['release']}: {context.workspace.latest_release()}")
     return "\n".join(lines)
-
-
-@main.command()
-@config_option
-@command
-def status(config_path: Path, quiet: bool) -> Outcome:
-    """Show the runs, their stages, and what is left to do."""
-    from runtime.workspace import Workspace
-
-    del quiet
-    config = load_config(config_path)
-    workspace = Workspace((config_path.parent / config.workspace).resolve())
-    runs = workspace.runs()
-    records = [run.record for run in runs]
-    rows = []
-    for run, record in zip(runs, records, strict=True):
-        left = [stage for stage in run.stages if stage not in record["stages"]]
-        todo = ", ".join(left) if record["status"] == "running" and left else "-"
-        rows.append((record["run_id"], record["status"], record.get("release") or "-", todo))
-    release = workspace.latest_release()
-    text = table(rows, ("run", "status", "release", "stages left")) if rows else "no run yet"
-    text += f"\ncurrent release: {release or 'none yet'}"
-    return Outcome(Exit.DONE, text, {"runs": records, "release": release and str(release)})
-
-
-@main.command()
-@click.argument("record_id")
-@config_option
-@command
-def audit(record_id: str, config_path: Path, quiet: bool) -> Outcome:
-    """Tell the whole story of one record."""
-    from provenance.audit import audit as tell
-    from runtime.workspace import Workspace
-
-    del quiet
-    config = load_config(config_path)
-    story = tell(Workspace((config_path.parent / config.workspace).resolve()), record_id)
-    return Outcome(Exit.DONE, story.to_text(), story.to_json())
-
-
-@main.command()
-@click.argument("release", required=False)
-@config_option
-@command
-def verify(release: str | None, config_path: Path, quiet: bool) -> Outcome:
-    """Check a release: a version, a folder, or the current one."""
-    from provenance.verify import verify as check
-    from taxonomy.tree import load_tree
-
-    # A copied release needs no configuration; with one, its category tree counts.
-    named = release is not None and Path(release).is_dir()
-    config = None if named and not config_path.is_file() else load_config(config_path)
-    folder, workspace = _release_to_verify(release, config, config_path.parent)
-    tree = None
-    if config is not None and config.map.taxonomy is not None:
-        tree = load_tree(config_path.parent / config.map.taxonomy)
-    failures = [str(fault) for fault in check(folder, workspace, quiet=quiet, tree=tree)]
-    values = {"release": str(folder), "failures": failures}
-    if not failures:
-        return Outcome(Exit.DONE, f"{folder}: verified", values)
-    for line in failures[:20]:
-        click.echo(f"mep3m: {line}", err=True)
-    text = f"{folder}: {len(failures)} failures; restore the release from a good copy"
-    return Outcome(Exit.VERIFICATION_FAILED, text, values)
-
-
-def _release_to_verify(
-    release: str | None, config: Config | None, config_folder: Path
-) -> tuple[Path, Workspace | None]:
-    """The release's folder, and the workspace around it where there is one."""
-    from runtime.workspace import Workspace
-
-    if release is not None and (folder := Path(release).resolve()).is_dir():
-        inside = folder.parent.name == "releases"
-        return folder, Workspace(folder.parent.parent) if inside else None
-    assert config is not None  # it is loaded unless a folder was named
-    workspace = Workspace((config_folder / config.workspace).resolve())
-    try:
-        latest = workspace.latest_release()
-    except WorkspaceError as error:
-        raise VerificationError(str(error)) from error
-    found = latest if release is None else workspace.releases / release
-    if found is None or not found.is_dir():
-        raise ConfigError(
-            f"expected a release in {workspace.releases}, got {release or 'none'}; "
-            "publish one with `mep3m run` or name its folder"
-        )
-    return found, workspace
 
 
 @main.group(name="import")
@@ -497,148 +404,6 @@ def import_mep3m(path: Path, config_path: Path, quiet: bool, **options: Any) -> 
     return run_stages(config, folder, IMPORT_STAGES, begin, quiet=quiet)
 
 
-@main.group(name="export")
-def export_group() -> None:
-    """Write a release in the layout of an existing dataset (also with --json)."""
-
-
-@export_group.command(name="mep3m")
-@click.argument("path", type=click.Path(path_type=Path))
-@click.option("--release", metavar="RELEASE", help="A version or a folder; the current by default.")
-@config_option
-@command
-def export_mep3m(path: Path, release: str | None, config_path: Path, quiet: bool) -> Outcome:
-    """Write a release to a new folder PATH as MEP-3M: annotations.json and its pictures."""
-    from release.exports.mep3m import export
-
-    config = load_config(config_path)
-    folder, _ = _release_to_verify(release, config, config_path.parent)
-    return export(folder, path, quiet=quiet)
-
-
-@main.command()
-@click.argument("run_id", metavar="[RUN]", required=False)
-@config_option
-@command
-def replay(run_id: str | None, config_path: Path, quiet: bool) -> Outcome:
-    """Read a run's captures again, without the network, and compare the listings.
-
-    RUN is a run's id; the newest one by default. Exit status 40 when the listings differ although
-    the site files are those of the run; with changed site files the differences are shown.
-    """
-    from crawler.sources import sites_of
-    from provenance.replay import replay as read_again
-    from runtime.executor import WorkerPool
-    from runtime.stages import Context
-    from runtime.workspace import Workspace
-
-    config = load_config(config_path)
-    workspace = Workspace((config_path.parent / config.workspace).resolve())
-    runs = workspace.runs()
-    if run_id is None and not runs:
-        raise WorkspaceError(
-            f"no run in {workspace.folder}: expected one; start with `mep3m crawl`"
-        )
-    chosen = runs[-1] if run_id is None else workspace.run(run_id)
-    sites = sites_of(chosen, config, config_path.parent)
-    with WorkerPool(config.workers) as pool:
-        context = Context(config, config_path.parent, workspace, chosen, pool, quiet)
-        found = read_again(context, sites)
-    failed = found.same_extraction and not found.same_bytes
-    status = Exit.VERIFICATION_FAILED if failed else Exit.DONE
-    return Outcome(status, found.to_text(), found.to_json())
-
-
-@main.command()
-@click.option("--site", metavar="KEY", help="Only what waits of this site.")
-@click.option(
-    "--limit", type=click.IntRange(min=1), default=20, show_default=True,
-    help="Categories that the list shows.",
-)  # fmt: skip
-@click.option(
-    "--export", type=click.Path(path_type=Path), metavar="FILE",
-    help="Write the whole list as a CSV file to be answered in a spreadsheet program.",
-)  # fmt: skip
-@click.option(
-    "--apply", type=click.Path(path_type=Path), metavar="FILE",
-    help="Take the answers of such a file: all of them, or none when one is faulty.",
-)  # fmt: skip
-@click.option("--by", metavar="NAME", help="Who answers; `[map] reviewer` or the login name.")
-@click.option("--coverage", "show_coverage", is_flag=True, help="Show what is mapped, and where.")
-@config_option
-@command
-def review(config_path: Path, quiet: bool, **options: Any) -> Outcome:
-    """Answer for categories that could not be mapped: most records first, best guess beside."""
-    from taxonomy.review.command import Options
-    from taxonomy.review.command import review as answer
-
-    return answer(load_config(config_path), config_path.parent, Options(**options), quiet=quiet)
-
-
-@main.group(name="taxonomy")
-def taxonomy_group() -> None:
-    """Train and measure the title model that `map.model` names (also with --json)."""
-
-
-@taxonomy_group.command(name="train")
-@click.argument("release", required=False)
-@click.option(
-    "--out", type=click.Path(path_type=Path), default=Path("titles.npz"), show_default=True,
-    help="The model's file; its figures go beside it, as JSON.",
-)  # fmt: skip
-@config_option
-@command
-def taxonomy_train(release: str | None, out: Path, config_path: Path, quiet: bool) -> Outcome:
-    """Train the title model on a release: a version, a folder, or the current one."""
-    from taxonomy.title_model.command import train_model
-
-    return train_model(load_config(config_path), config_path.parent, release, out, quiet=quiet)
-
-
-@taxonomy_group.command(name="evaluate")
-@click.argument("model", type=click.Path(path_type=Path))
-@click.argument("release", required=False)
-@config_option
-@command
-def taxonomy_evaluate(model: Path, release: str | None, config_path: Path, quiet: bool) -> Outcome:
-    """Measure a title model on a release's test split: the dataset's text baseline."""
-    from taxonomy.title_model.command import evaluate_model
-
-    config = load_config(config_path)
-    return evaluate_model(config, config_path.parent, model, release, quiet=quiet)
-
-
-@main.group(name="site")
-def site_group() -> None:
-    """Help with site files: `check` shows what is found on a page (also with --json)."""
-
-
-@site_group.command(name="check")
-@click.argument("target", metavar="URL_OR_FILE")
-@click.option(
-    "--site", "key", metavar="KEY",
-    help="A site of the configuration, or the name of a shipped site file; else all are tried.",
-)  # fmt: skip
-@click.option("--url", help="The address that a saved page came from.")
-@click.option(
-    "--allow-private", "private", is_flag=True,
-    help="The URL's host may be private, such as a shop on this machine.",
-)  # fmt: skip
-@config_option
-@command
-def site_check(
-    target: str, key: str | None, url: str | None, private: bool, config_path: Path, quiet: bool
-) -> Outcome:
-    """Show what every extractor finds on one page, a saved file or a live URL."""
-    from crawler.sites.session import run_check
-
-    del quiet
-    # A saved page and a shipped site file need no configuration.
-    absent = config_path == DEFAULT_CONFIG and not config_path.exists()
-    config = Config() if absent else load_config(config_path)
-    return run_check(target, key, url, config, config_path.parent, private=private)
-
-
 @main.command()
 @click.option("--products", default=2000, show_default=True, help="Products in both shops.")
 @click.option("--seed", default=1, show_default=True, help="Seed of the shops' catalogue.")
@@ -652,6 +417,20 @@ def demo(products: int, seed: int, folder: Path, quiet: bool) -> Outcome:
     from demo.session import run_demo
 
     return run_demo(products, seed, folder, functools.partial(run_stages, quiet=quiet))
+
+
+for _command in (
+    sites.init,
+    sites.site_group,
+    inspection.status,
+    inspection.audit,
+    inspection.verify,
+    inspection.replay,
+    categories.review,
+    categories.taxonomy_group,
+    exchange.export_group,
+):
+    main.add_command(_command)
 
 
 if __name__ == "__main__":

@@ -6,11 +6,14 @@ file of the package. Both are inputs of the map stage.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from runtime.config import Config
 from runtime.errors import ConfigError
+from runtime.keys import digest
+from runtime.storage import sha256_file
 from taxonomy.curated import shipped_mapping_path
 
 
@@ -45,3 +48,9 @@ def mapping_of(site: str, config: Config, config_folder: Path) -> SiteMapping:
         )
     of_program = shipped_mapping_path(entry.program) if entry is not None else None
     return SiteMapping(site, of_program or shipped_mapping_path(site), own)
+
+
+def answers_digest(sites: Iterable[str], config: Config, config_folder: Path) -> str:
+    """The users' own mapping files of some sites, as one digest: another one after an answer."""
+    files = [mapping_of(site, config, config_folder).own for site in sorted(set(sites))]
+    return digest(*(sha256_file(file) if file.is_file() else "" for file in files))

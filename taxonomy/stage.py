@@ -15,7 +15,7 @@ from runtime.stages import Context, StageResult, Unit, run_units
 from runtime.storage import sha256_file
 from taxonomy.curated import load_mapping
 from taxonomy.labelling import MapWork, Tools, map_part
-from taxonomy.site_mappings import mapping_of
+from taxonomy.site_mappings import answers_digest, mapping_of
 from taxonomy.title_model.model import load_model
 from taxonomy.tree import SHIPPED_TREE, Tree, load_tree
 
@@ -53,6 +53,7 @@ def map_records(context: Context) -> StageResult:
             inputs["annotations"] = annotations.sha256
         key = run_key("map", code, None, inputs)
         units.append(Unit(name, key, MapWork(run, name, key, used)))
+    run.update(answers=answers_digest(run.record["sites"], context.config, context.config_folder))
     return run_units(context, "map: parts", [run.decisions("map"), run.labels], units, map_part)
 
 

@@ -15,7 +15,7 @@ from taxonomy.review.waiting import Waiting, WaitingList
 from taxonomy.tree import Level, Node, Tree
 
 NO_PATH = "(no category)"
-NEXT = "take the records in with `mep3m map`, `mep3m dedupe`, `mep3m publish`, or with the next run"
+NEXT = "take the records in with `mep3m run`, which asks no shop for it"
 
 
 _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")

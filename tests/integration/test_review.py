@@ -108,15 +108,28 @@ def test_answered_records_are_published_and_say_who_answered(stall: Stall) -> No
     assert "mapping_no_counterpart_v1" in stall.say("audit", "s:12").out
 
 
-def test_the_next_run_takes_them_in_without_asking_for_them_again(stall: Stall) -> None:
+def test_the_next_run_takes_them_in_and_asks_no_shop(stall: Stall) -> None:
     sheet = answered(stall, 草编篮="401", 草编垫="401")
     assert stall.say("review", "--apply", str(sheet)).status == 0
-    said = stall.say("run", "--refresh-after", "30", "--json")
+    said = stall.say("run", "--json")
     assert said.status == 0, said.err
     stall.check()
+    assert said.json["answered"] and said.json["release"] == "1.1.0"
     assert not said.json["fates"].get("held")
     assert {"s:10", "s:11", "s:12"} <= set(stall.rows().index)
+    assert stall.shop.paths() == []
+    assert len(stall.workspace.runs()) == 1
+    assert stall.say("run").status == 10
+    assert stall.shop.paths() != [], "the run after it crawls"
+
+
+def test_answers_that_publish_nothing_stand_in_no_crawls_way(stall: Stall) -> None:
+    sheet = answered(stall, 草编篮="none")
+    assert stall.say("review", "--apply", str(sheet)).status == 0
+    said = stall.say("run", "--refresh-after", "30", "--json")
+    assert said.status == 10, said.err
     asked = set(stall.shop.paths())
+    assert asked, "it crawled"
     assert not {path for path in asked if path.startswith(("/p/", "/i/"))}, asked
 
 

@@ -1,0 +1,1 @@
+"""The commands beside the stages of a run, each group a module; `pipeline.py` registers them."""

@@ -1,0 +1,138 @@
+"""Commands that look: `status`, `audit`, `verify`, `replay`. They change nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from commands.options import command, config_option
+from runtime.config import Config, load_config
+from runtime.console import Outcome, table
+from runtime.errors import ConfigError, VerificationError, WorkspaceError
+from runtime.exits import Exit
+
+if TYPE_CHECKING:  # imported where it is used: a command loads only what it needs
+    from runtime.workspace import Workspace
+
+
+@click.command()
+@config_option
+@command
+def status(config_path: Path, quiet: bool) -> Outcome:
+    """Show the runs, their stages, and what is left to do."""
+    from runtime.workspace import Workspace
+
+    del quiet
+    config = load_config(config_path)
+    workspace = Workspace((config_path.parent / config.workspace).resolve())
+    runs = workspace.runs()
+    records = [run.record for run in runs]
+    rows = []
+    for run, record in zip(runs, records, strict=True):
+        left = [stage for stage in run.stages if stage not in record["stages"]]
+        todo = ", ".join(left) if record["status"] == "running" and left else "-"
+        rows.append((record["run_id"], record["status"], record.get("release") or "-", todo))
+    release = workspace.latest_release()
+    text = table(rows, ("run", "status", "release", "stages left")) if rows else "no run yet"
+    text += f"\ncurrent release: {release or 'none yet'}"
+    return Outcome(Exit.DONE, text, {"runs": records, "release": release and str(release)})
+
+
+@click.command()
+@click.argument("record_id")
+@config_option
+@command
+def audit(record_id: str, config_path: Path, quiet: bool) -> Outcome:
+    """Tell the whole story of one record."""
+    from provenance.audit import audit as tell
+    from runtime.workspace import Workspace
+
+    del quiet
+    config = load_config(config_path)
+    story = tell(Workspace((config_path.parent / config.workspace).resolve()), record_id)
+    return Outcome(Exit.DONE, story.to_text(), story.to_json())
+
+
+@click.command()
+@click.argument("release", required=False)
+@config_option
+@command
+def verify(release: str | None, config_path: Path, quiet: bool) -> Outcome:
+    """Check a release: a version, a folder, or the current one."""
+    from provenance.verify import verify as check
+    from taxonomy.tree import load_tree
+
+    # A copied release needs no configuration; with one, its category tree counts.
+    named = release is not None and Path(release).is_dir()
+    config = None if named and not config_path.is_file() else load_config(config_path)
+    folder, workspace = release_folder(release, config, config_path.parent)
+    tree = None
+    if config is not None and config.map.taxonomy is not None:
+        tree = load_tree(config_path.parent / config.map.taxonomy)
+    failures = [str(fault) for fault in check(folder, workspace, quiet=quiet, tree=tree)]
+    values = {"release": str(folder), "failures": failures}
+    if not failures:
+        return Outcome(Exit.DONE, f"{folder}: verified", values)
+    for line in failures[:20]:
+        click.echo(f"mep3m: {line}", err=True)
+    text = f"{folder}: {len(failures)} failures; restore the release from a good copy"
+    return Outcome(Exit.VERIFICATION_FAILED, text, values)
+
+
+def release_folder(
+    release: str | None, config: Config | None, config_folder: Path
+) -> tuple[Path, Workspace | None]:
+    """The release's folder, and the workspace around it where there is one."""
+    from runtime.workspace import Workspace
+
+    if release is not None and (folder := Path(release).resolve()).is_dir():
+        inside = folder.parent.name == "releases"
+        return folder, Workspace(folder.parent.parent) if inside else None
+    assert config is not None  # it is loaded unless a folder was named
+    workspace = Workspace((config_folder / config.workspace).resolve())
+    try:
+        latest = workspace.latest_release()
+    except WorkspaceError as error:
+        raise VerificationError(str(error)) from error
+    found = latest if release is None else workspace.releases / release
+    if found is None or not found.is_dir():
+        raise ConfigError(
+            f"expected a release in {workspace.releases}, got {release or 'none'}; "
+            "publish one with `mep3m run` or name its folder"
+        )
+    return found, workspace
+
+
+@click.command()
+@click.argument("run_id", metavar="[RUN]", required=False)
+@config_option
+@command
+def replay(run_id: str | None, config_path: Path, quiet: bool) -> Outcome:
+    """Read a run's captures again, without the network, and compare the listings.
+
+    RUN is a run's id; the newest one by default. Exit status 40 when the listings differ although
+    the site files are those of the run; with changed site files the differences are shown.
+    """
+    from crawler.sources import sites_of
+    from provenance.replay import replay as read_again
+    from runtime.executor import WorkerPool
+    from runtime.stages import Context
+    from runtime.workspace import Workspace
+
+    config = load_config(config_path)
+    workspace = Workspace((config_path.parent / config.workspace).resolve())
+    runs = workspace.runs()
+    if run_id is None and not runs:
+        raise WorkspaceError(
+            f"no run in {workspace.folder}: expected one; start with `mep3m crawl`"
+        )
+    chosen = runs[-1] if run_id is None else workspace.run(run_id)
+    sites = sites_of(chosen, config, config_path.parent)
+    with WorkerPool(config.workers) as pool:
+        context = Context(config, config_path.parent, workspace, chosen, pool, quiet)
+        found = read_again(context, sites)
+    failed = found.same_extraction and not found.same_bytes
+    status = Exit.VERIFICATION_FAILED if failed else Exit.DONE
+    return Outcome(status, found.to_text(), found.to_json())
