@@ -22,6 +22,7 @@ from runtime.origins import IMPORTED_SITE
 _TOO_SHORT = re.compile(r"List should have at least (\d+) items? after validation, not \d+")
 SITE_KEY = r"^[a-z0-9][a-z0-9-]{0,39}$"
 _RENAMED = {
+    "taxonomy": "`taxonomy` in the section [map]",
     "crawl.honour_opt_outs": "`honour`, the list of opt-outs that are honoured; [] honours none",
 }
 HOST = r"(\[[0-9a-f:.]+\]|[^\sA-Z/@:\[\]]+)(:[0-9]{1,5})?"

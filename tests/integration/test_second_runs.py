@@ -71,7 +71,7 @@ class Stall:
 
     def say(self, command: str, *options: str) -> Said:
         """A command in this process, which has everything imported; its workers have their own."""
-        arguments = [command, "--config", str(self.folder / "mep3m.toml"), *options]
+        arguments = [*command.split(), "--config", str(self.folder / "mep3m.toml"), *options]
         said = CliRunner().invoke(pipeline.main, arguments)
         return Said(said.exit_code, said.stdout, said.stderr)
 
