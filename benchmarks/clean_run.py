@@ -35,6 +35,7 @@ from demo.words import COLOURS
 from runtime import columns
 from runtime.image_index import ImageIndex
 from runtime.image_parts import ImagePartName
+from runtime.origins import CRAWLED
 from runtime.tables import IMAGES, LISTINGS, SIGHTINGS
 from runtime.workspace import Run, Workspace, file_key
 
@@ -156,6 +157,7 @@ def listing_columns(numbers: range) -> dict[str, Sequence[Any]]:
         "capture_file": [f"{SITE}-00000.warc.gz"] * count,
         "capture_offset": list(numbers),
         "sightings": [1] * count,
+        "provenance": [CRAWLED] * count,
         "first_seen": [START] * count,
         "last_seen": [START] * count,
     }

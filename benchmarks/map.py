@@ -20,6 +20,7 @@ from benchmarks.harness import Benchmark, Measurement
 from runtime.columns import column
 from runtime.config import Config
 from runtime.executor import WorkerPool
+from runtime.origins import CRAWLED
 from runtime.stages import Context
 from runtime.tables import CLEANED, LISTINGS
 from runtime.workspace import Run, Workspace
@@ -124,6 +125,7 @@ def _write_part(run: Run, first: int, paths: Sequence[Sequence[Sequence[str]]]) 
         "record_id": ids, "site": [SITE] * count, "title": titles, "category_paths": paths,
         "product_url": ids, "page_url": ids, "capture_file": [SITE] * count,
         "capture_offset": [0] * count, "sightings": [1] * count, "kept": [True] * count,
+        "provenance": [CRAWLED] * count,
         "removed_segments": [[]] * count,
         **dict.fromkeys(("fetched_at", "first_seen", "last_seen"), [START] * count),
     }  # fmt: skip
