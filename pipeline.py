@@ -392,6 +392,7 @@ def import_mep3m(path: Path, config_path: Path, quiet: bool, **options: Any) -> 
     """
     from release.imports.source import find_copy
     from release.imports.stage import import_run
+    from runtime.stages import warn
     from runtime.workspace import IMPORT_STAGES
 
     config, folder = load_config(config_path), config_path.parent
@@ -399,7 +400,10 @@ def import_mep3m(path: Path, config_path: Path, quiet: bool, **options: Any) -> 
 
     def begin(workspace: Workspace, pool: WorkerPool) -> Run:
         now = datetime.now(UTC)
-        return import_run(source, workspace, config, folder, pool, now, quiet=quiet)
+        run = import_run(source, workspace, config, folder, pool, now, quiet=quiet)
+        if source.images is None and not options["text_only"]:
+            warn(f"no folder `Images` beside {source.annotations}: titles alone are taken in")
+        return run
 
     return run_stages(config, folder, IMPORT_STAGES, begin, quiet=quiet)
 

@@ -7,10 +7,11 @@ to people what is in the release, under which terms it was taken, and what was l
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
-from release.manifest import Manifest, RuleCount
+from release.manifest import Manifest, ReleaseCounts, RuleCount
 from release.schema import COLUMNS
+from runtime.origins import IMPORTED_SITE
 
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 _LARGER = ((10_000_000, "1M<n<10M"), (100_000_000, "10M<n<100M"))
@@ -50,8 +51,11 @@ def _head(manifest: Manifest, languages: Sequence[str]) -> str:
     lines += [f"- {language}" for language in languages]
     lines += ["license: other", "license_name: terms-of-each-shop", "size_categories:"]
     lines += [f"- {size_category(manifest.counts.records)}", "task_categories:"]
-    lines += ["- image-classification", "- text-classification", "tags:"]
-    lines += ["- e-commerce", "- product-images", "- product-titles", "- mep-3m", "configs:"]
+    pictured = manifest.counts.records > manifest.counts.without_picture
+    lines += ["- image-classification"] if pictured else []
+    lines += ["- text-classification", "tags:", "- e-commerce"]
+    lines += ["- product-images"] if pictured else []
+    lines += ["- product-titles", "- mep-3m", "configs:"]
     lines += ["- config_name: default", "  data_files:"]
     for split in manifest.counts.splits:
         lines += [f"  - split: {split}", f"    path: data/{split}-*.parquet"]
@@ -63,11 +67,27 @@ def _introduction(manifest: Manifest) -> str:
     return (
         f"# {manifest.name} {manifest.version}\n\n"
         "Product pictures and titles from e-commerce pages, labelled with the categories of "
-        "MEP-3M (14 classes, 599 sub-classes, 89 sub-sub-classes). Every record names the page "
-        "it was taken from and when, and carries the bytes of its picture as the shop served "
-        f"them.\n\nThis is release {manifest.version}{parent}, made by {manifest.software}. "
+        "MEP-3M (14 classes, 599 sub-classes, 89 sub-sub-classes). "
+        + " ".join(_origins(manifest.counts))
+        + f"\n\nThis is release {manifest.version}{parent}, made by {manifest.software}. "
         "`manifest.json` lists every file with its SHA-256."
     )
+
+
+def _origins(counts: ReleaseCounts) -> Iterator[str]:
+    imported = counts.sites.get(IMPORTED_SITE, 0)
+    if counts.records > imported:
+        yield (
+            f"{'Every record' if not imported else 'Every crawled record'} names the page it was "
+            "taken from and when, and carries the bytes of its picture as the shop served them."
+        )
+    if imported:
+        yield (
+            f"{imported:,} records were imported from an existing copy of MEP-3M (`provenance` is "
+            "`imported`): they have no URL, date or capture; `imported_path` leads to their row."
+        )
+    if counts.without_picture:
+        yield f"{counts.without_picture:,} records are titles alone, without a picture."
 
 
 def _records(manifest: Manifest) -> str:

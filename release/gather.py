@@ -23,7 +23,7 @@ from release.spills import INDEX, index_path
 from release.splits import SPLIT_CODE
 from runtime.errors import GateError
 from runtime.keys import order_hash
-from runtime.storage import explain_os_error
+from runtime.storage import os_errors_explained
 from runtime.tables import FINGERPRINT
 from runtime.workspace import Run
 
@@ -51,7 +51,7 @@ def gather(work: GatherWork) -> None:
     """
     index: list[tuple[int, int, bool, int, int, int]] = []
     batches = 0
-    try:
+    with os_errors_explained(work.spill):
         with (
             pa.OSFile(str(work.spill), "wb") as sink,
             pa.ipc.new_file(sink, RELEASE_SCHEMA) as writer,
@@ -70,11 +70,6 @@ def gather(work: GatherWork) -> None:
                         batches += 1
         with index_path(work.spill).open("wb") as stream:
             np.save(stream, np.array(index, dtype=INDEX))
-    except OSError as error:
-        explained = explain_os_error(error, work.spill)
-        if explained is error:
-            raise
-        raise explained from error
 
 
 def _require_version(work: GatherWork, part: str) -> None:

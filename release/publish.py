@@ -36,7 +36,7 @@ from release.splits import published_exceptions, save_exceptions
 from runtime.errors import WorkspaceError
 from runtime.parts import run_key
 from runtime.stages import Context, StageResult, Unit, run_units, warn
-from runtime.storage import explain_os_error, fsync_folder, sha256_file, write_json
+from runtime.storage import fsync_folder, os_errors_explained, sha256_file, write_json
 
 VERSION = "3"
 
@@ -105,14 +105,12 @@ def _load(folder: Path) -> _Current:
 
 def _clear(context: Context, scratch: Path) -> None:
     """An empty scratch folder, and nothing left of a release that a killed process was making."""
-    try:
+    with os_errors_explained(scratch):
         for leftover in context.workspace.releases.glob(".*.partial"):
             shutil.rmtree(leftover)
         if scratch.exists():
             shutil.rmtree(scratch)
         scratch.mkdir(parents=True)
-    except OSError as error:
-        raise explain_os_error(error, scratch) from error
 
 
 def _decide(context: Context, current: _Current | None, scratch: Path) -> StageResult:
@@ -178,7 +176,7 @@ def _release(
         warn(f"{folder} exists and was made from other inputs; taking the next version")
     partial = releases / f".{version}.partial"
     removals = write_removals(scratch / "removed.arrow", _removed(context, decided))
-    try:
+    with os_errors_explained(partial):
         build_release(
             Build(
                 context=context,
@@ -198,11 +196,6 @@ def _release(
         _fsync_tree(partial)
         partial.rename(folder)
         fsync_folder(releases)
-    except OSError as error:
-        explained = explain_os_error(error, partial)
-        if explained is error:
-            raise
-        raise explained from error
     _point(releases, folder)
     return folder
 

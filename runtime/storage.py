@@ -41,6 +41,18 @@ def explain_os_error(error: OSError, path: Path) -> Exception:
     return error
 
 
+@contextmanager
+def os_errors_explained(path: Path) -> Iterator[None]:
+    """Raise the user's situation instead of the bare OSError, where `path` is being written."""
+    try:
+        yield
+    except OSError as error:
+        explained = explain_os_error(error, path)
+        if explained is error:
+            raise
+        raise explained from error
+
+
 def fsync_folder(folder: Path) -> None:
     """Make renames inside `folder` durable."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
@@ -58,20 +70,16 @@ def atomic_path(target: Path) -> Iterator[Path]:
     """
     temporary = target.with_name(f".{target.name}.{os.getpid()}{TEMPORARY_SUFFIX}")
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        yield temporary
-        descriptor = os.open(temporary, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-        temporary.replace(target)
-        fsync_folder(target.parent)
-    except OSError as error:
-        explained = explain_os_error(error, target)
-        if explained is error:
-            raise
-        raise explained from error
+        with os_errors_explained(target):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            yield temporary
+            descriptor = os.open(temporary, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+            temporary.replace(target)
+            fsync_folder(target.parent)
     finally:
         with suppress(FileNotFoundError, PermissionError):
             temporary.unlink()

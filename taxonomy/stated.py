@@ -7,7 +7,6 @@ The map stage labels imported records by them, with a rule of their own.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
@@ -26,26 +25,19 @@ COLUMNS = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Stated:
-    """A label as a row states it, in the order of `COLUMNS`; the third level may be absent."""
-
-    class_id: int
-    class_name: str
-    sub_class_id: int
-    sub_class_name: str
-    subsub_class_id: int | None = None
-    subsub_class_name: str | None = None
-
-    def __str__(self) -> str:
-        levels = [(self.class_id, self.class_name), (self.sub_class_id, self.sub_class_name)]
-        if self.subsub_class_id is not None:
-            levels.append((self.subsub_class_id, self.subsub_class_name or ""))
-        return " > ".join(f"{id} {name[:60]}" for id, name in levels)
+def told(label: Label) -> str:
+    """A label that a row states, in words, which may be of any length."""
+    levels = [(label.class_id, label.class_name), (label.sub_class_id, label.sub_class_name)]
+    if label.subsub_class_id is not None:
+        levels.append((label.subsub_class_id, label.subsub_class_name or ""))
+    return " > ".join(f"{id} {name[:60]}" for id, name in levels)
 
 
-def read_stated(stated: Stated, tree: Tree) -> Label | str:
-    """The tree's label, or what is wrong: an id that it lacks, another name, another parent."""
+def read_stated(stated: Label, tree: Tree) -> Label | str:
+    """The tree's label for a stated one, or what is wrong.
+
+    It may lack an id, or give it another name or another parent.
+    """
     levels = [(Level.CLASS, stated.class_id, stated.class_name)]
     levels.append((Level.SUB_CLASS, stated.sub_class_id, stated.sub_class_name))
     if stated.subsub_class_id is not None:
@@ -78,15 +70,15 @@ def stated_verdicts(rows: pa.Table, tree: Tree) -> BatchVerdicts:
     for row, values in enumerate(zip(*columns, strict=True)):
         place = places.setdefault(values, len(verdicts))
         if place == len(verdicts):
-            stated = Stated(*values)
+            stated = Label(*values)
             label = read_stated(stated, tree)
             if isinstance(label, str):
                 record = rows["record_id"][row].as_py()
                 raise ConfigError(
-                    f"record {record}: expected a label of the category tree, got {stated}: "
+                    f"record {record}: expected a label of the category tree, got {told(stated)}: "
                     f"{label}; set `map.taxonomy` to the tree it was imported with"
                 )
-            evidence = json.dumps([{"stated": str(stated)}], ensure_ascii=False)
+            evidence = json.dumps([{"stated": told(stated)}], ensure_ascii=False)
             verdicts.append(MapVerdict(label, RULE, REASON, evidence))
         of[row] = place
     return BatchVerdicts(tuple(verdicts), of)

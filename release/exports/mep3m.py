@@ -27,7 +27,7 @@ from runtime.errors import ConfigError, WorkspaceError
 from runtime.exits import Exit
 from runtime.progress import progress
 from runtime.stages import utc_text
-from runtime.storage import explain_os_error, fsync_folder
+from runtime.storage import fsync_folder, os_errors_explained
 
 ANNOTATIONS, RECORDS = "annotations.json", "records.csv"
 _TOLD = (
@@ -56,7 +56,7 @@ def export(release: Path, target: Path, *, quiet: bool) -> Outcome:
             "one, or remove it"
         )
     partial = target.with_name(f".{target.name}.partial")
-    try:
+    with os_errors_explained(target):
         if partial.exists():  # a killed export left it
             shutil.rmtree(partial)
         partial.mkdir(parents=True)
@@ -64,11 +64,6 @@ def export(release: Path, target: Path, *, quiet: bool) -> Outcome:
         fsync_folder(partial)
         partial.replace(target)
         fsync_folder(target.parent)
-    except OSError as error:
-        explained = explain_os_error(error, target)
-        if explained is error:
-            raise
-        raise explained from error
     records = manifest.counts.records
     values = {
         "release": manifest.version, "folder": str(target), "records": records,

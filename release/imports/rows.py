@@ -14,8 +14,8 @@ from urllib.parse import quote
 
 from release.imports.json_rows import Fault, JsonRow, RepeatedKeys
 from runtime.origins import IMPORTED_SITE
-from taxonomy.stated import Stated, read_stated
-from taxonomy.tree import Tree
+from taxonomy.stated import read_stated, told
+from taxonomy.tree import Label, Tree
 
 MALFORMED = "imported_row_malformed_v1"
 UNSAFE_PATH = "imported_path_unsafe_v1"
@@ -88,13 +88,13 @@ class RowReader:
         folder, stem = _folder_and_stem(found["img_path"])
         problem = self._problem(stated)
         if problem is not None:
-            raise _Faulty(Fault(UNKNOWN_LABEL, problem, str(stated)))
+            raise _Faulty(Fault(UNKNOWN_LABEL, problem, told(stated)))
         if folder != str(stated.sub_class_id):
             reason = "its picture lies in the folder of another sub-class"
             raise _Faulty(Fault(OTHER_FOLDER, reason, f"{folder}, not {stated.sub_class_id}"))
         found["record_id"] = record_id(folder, stem)
 
-    def _problem(self, stated: Stated) -> str | None:
+    def _problem(self, stated: Label) -> str | None:
         """What is wrong with the label; a copy has some hundred different ones."""
         key = tuple(vars(stated).values())
         if key not in self._labels:
@@ -125,14 +125,14 @@ def _folder_and_stem(path: str) -> tuple[str, str]:
     return folder, stem
 
 
-def _stated(value: Mapping[str, Any]) -> Stated:
+def _stated(value: Mapping[str, Any]) -> Label:
     third = (value.get("subsub_class_id"), value.get("subsub_class_name"))
     absent = [any(part is nothing or part == nothing for nothing in ABSENT) for part in third]
     if all(absent):
         third_id, third_name = None, None
     else:
         third_id, third_name = _id(value, "subsub_class_id"), _text(value, "subsub_class_name")
-    return Stated(
+    return Label(
         _id(value, "class_id"), _text(value, "class_name"),
         _id(value, "sub_class_id"), _text(value, "sub_class_name"), third_id, third_name,
     )  # fmt: skip
