@@ -112,7 +112,7 @@ def release_folder(
 def replay(run_id: str | None, config_path: Path, quiet: bool) -> Outcome:
     """Read a run's captures again, without the network, and compare the listings.
 
-    RUN is a run's id; the newest one by default. Exit status 40 when the listings differ although
+    RUN is a run's id; the newest crawl by default. Exit status 40 when the listings differ although
     the site files are those of the run; with changed site files the differences are shown.
     """
     from crawler.sources import sites_of
@@ -123,12 +123,17 @@ def replay(run_id: str | None, config_path: Path, quiet: bool) -> Outcome:
 
     config = load_config(config_path)
     workspace = Workspace((config_path.parent / config.workspace).resolve())
-    runs = workspace.runs()
-    if run_id is None and not runs:
+    crawled = [run for run in workspace.runs() if not run.is_imported]
+    if run_id is None and not crawled:
         raise WorkspaceError(
-            f"no run in {workspace.folder}: expected one; start with `mep3m crawl`"
+            f"no crawl in {workspace.folder}: expected one; start with `mep3m crawl`"
         )
-    chosen = runs[-1] if run_id is None else workspace.run(run_id)
+    chosen = crawled[-1] if run_id is None else workspace.run(run_id)
+    if chosen.is_imported:
+        raise ConfigError(
+            f"run {run_id}: expected a crawl, got an import, which has no captures; import the "
+            "same copy into another workspace and compare the releases"
+        )
     sites = sites_of(chosen, config, config_path.parent)
     with WorkerPool(config.workers) as pool:
         context = Context(config, config_path.parent, workspace, chosen, pool, quiet)
