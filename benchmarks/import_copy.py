@@ -34,7 +34,8 @@ def measure(full: bool) -> Iterator[Measurement]:
         yield Measurement("import", size, "rows/s", round(rows / ran.seconds))
         yield Measurement(
             "import", f"{size}: peak", "MB", round(ran.peak_mb), "shared pages once",
-            round(ran.proportional_mb), None, f"<= {MOST_MB} MB", ran.peak_mb <= MOST_MB,
+            round(ran.proportional_mb), None, f"<= {MOST_MB} MB" if side is None else None,
+            ran.peak_mb <= MOST_MB if side is None else None,
         )  # fmt: skip
         yield Measurement("import", f"{size}: largest process", "MB", round(ran.largest_mb))
 

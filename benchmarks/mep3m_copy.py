@@ -28,7 +28,6 @@ _WORDS = (
     "经典款",
     "加厚",
 )
-_PICTURES = 200  # different ones; each file gets bytes of its own behind its end
 
 
 def write_copy(folder: Path, rows: int, *, side: int | None = None, seed: int = 20261123) -> Path:
@@ -36,16 +35,16 @@ def write_copy(folder: Path, rows: int, *, side: int | None = None, seed: int = 
     None for titles alone."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "annotations.json"
-    pictures = None if side is None else _pictures(side, seed)
+    rng = np.random.default_rng(seed)
     with path.open("w", encoding="utf-8") as stream:
         stream.write("[\n")
         for number, row in enumerate(annotation_rows(rows, side=side or 220, seed=seed)):
             stream.write(",\n" if number else "")
             stream.write(json.dumps(row, ensure_ascii=False, indent=0))
-            if pictures is not None:
+            if side is not None:
                 picture = folder / row["img_path"]
                 picture.parent.mkdir(parents=True, exist_ok=True)
-                picture.write_bytes(pictures[number % _PICTURES] + number.to_bytes(8, "big"))
+                picture.write_bytes(_picture(side, rng))
         stream.write("\n]\n")
     return path
 
@@ -85,12 +84,9 @@ def _below(tree: Tree, sub_class: int) -> list[tuple[str, str]]:
     return [(str(node.id), node.name) for node in nodes] or [("FALSE", "FALSE")]
 
 
-def _pictures(side: int, seed: int) -> list[bytes]:
-    rng = np.random.default_rng(seed)
-    found = []
-    for _ in range(_PICTURES):
-        coarse = Image.fromarray(rng.integers(0, 255, (6, 6, 3), dtype=np.uint8))
-        buffer = io.BytesIO()
-        coarse.resize((side, side), Image.Resampling.BICUBIC).save(buffer, "JPEG", quality=80)
-        found.append(buffer.getvalue())
-    return found
+def _picture(side: int, rng: np.random.Generator) -> bytes:
+    """A JPEG like no other: clouds of colour."""
+    coarse = Image.fromarray(rng.integers(0, 255, (6, 6, 3), dtype=np.uint8))
+    buffer = io.BytesIO()
+    coarse.resize((side, side), Image.Resampling.BICUBIC).save(buffer, "JPEG", quality=80)
+    return buffer.getvalue()
