@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import shutil
 import signal
 from collections.abc import Callable
@@ -246,3 +247,27 @@ def test_a_grown_copy_adds_what_is_new(tmp_path: Path) -> None:
     pandas.testing.assert_frame_equal(kept, before)
     shutil.rmtree(copy)
     assert mep3m("verify", "--config", config).status == 0, "the workspace needs the copy no more"
+
+
+@pytest.mark.soak
+def test_kills_anywhere_in_an_import_change_no_row(tmp_path: Path, soak_seed: int) -> None:
+    """Twenty kills of one import with pictures, at points drawn from a seed, in every table."""
+    draw = random.Random(soak_seed)
+    copy = tmp_path / "copy"
+    write_copy(copy, 4_000, side=64)
+    here, there = (configured(tmp_path / name, "part_rows = 100\n") for name in ("here", "there"))
+    assert taken_in(copy, here).status == 0
+    for table in ("annotations", "listings", "cleaned", "labels", "survivors"):
+        for count in sorted(draw.sample(range(1, 39), 4)):
+            process = start("import", "mep3m", copy, "--config", there)
+            signal_when(
+                process,
+                lambda table=table, count=count: parts(there, table) >= count,  # type: ignore[misc]
+                signal.SIGKILL,
+            )
+            process.communicate(timeout=60)
+            assert process.returncode == -signal.SIGKILL
+    assert taken_in(copy, there).status == 0
+    ours, theirs = (released(config).drop(columns="run_id") for config in (here, there))
+    pandas.testing.assert_frame_equal(ours, theirs)
+    assert mep3m("verify", "--config", there).status == 0
