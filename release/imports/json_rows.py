@@ -2,9 +2,8 @@
 
 In comes an open file, out go numbered rows with the byte each starts at. A row that is no JSON, or
 too large or too deep to be one of ours, goes out as a `Fault` and the next one is read: rows are
-framed by their brackets and lines. What leaves no boundary to go on from (a file that is cut off,
-something between rows) is a CopyError that names the byte. One window of text is in memory at a
-time.
+framed by their brackets. What leaves no boundary to go on from (a file that is cut off, something
+between rows) is a CopyError that names the byte. One window of text is in memory at a time.
 """
 
 from __future__ import annotations
@@ -26,11 +25,8 @@ MAX_ROW_CHARS = 256 * 1024
 UNREADABLE = "imported_row_unreadable_v1"
 _OTHER_BOMS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _SPACE = re.compile(r"[ \t\n\r]*")
-_OUTSIDE = re.compile(r'["{}\[\],]')
-_INSIDE = re.compile(r'["\\\n]')
-_NEXT_ROW = re.compile(r',[ \t\n\r]*\{[ \t\n\r]*"')
-_LOOKAHEAD = 64  # characters behind a sign that are read before it is judged
-_MAX_DEPTH = 100  # brackets whose kinds are remembered
+_OUTSIDE = re.compile(r'["{}\[\]]')
+_INSIDE = re.compile(r'["\\]')
 _BARE_END = re.compile(r"[,\]\s]")
 _MAX_DIGITS = 18  # of a whole number: longer ones are no id, and slow to read
 
@@ -177,23 +173,17 @@ class JsonRows:
         return True
 
     def _skipped(self, number: int, problem: str) -> Fault:
-        """Go to the end of a row that cannot be read, whatever its size.
-
-        It ends with the bracket that closes it, or where the next row begins: behind a comma that
-        stands in an object, `{"` can be nothing else. A string ends with its line, since none may
-        hold a line break; so a quote or a bracket too few costs this row alone.
-        """
+        """Go to the end of a row that cannot be read, by its brackets, whatever its size."""
         start, size = self.byte, 0
-        if self._text[self._place] not in '{["':
-            self._skip_bare()
+        depth, quoted = 0, False
+        first = self._text[self._place]
+        if first not in '{["':
+            size = self._skip_bare()
             return Fault(UNREADABLE, "the row is no JSON", problem)
-        depth, outermost, quoted = 0, "", False  # the kinds of the outermost open brackets
         while True:
             found = (_INSIDE if quoted else _OUTSIDE).search(self._text, self._place)
-            end = len(self._text) if found is None else found.end()
-            if found is None or (end > len(self._text) - _LOOKAHEAD and not self._ended):
-                # What stands before a sign may be part of what it means.
-                keep = len(self._text) - max(self._place, min(end, len(self._text)) - 3)
+            if found is None or (found[0] == "\\" and found.end() == len(self._text)):
+                keep = 0 if found is None else 1
                 size += len(self._text) - self._place - keep
                 self._take(len(self._text) - self._place - keep)
                 if self._ended:
@@ -203,24 +193,15 @@ class JsonRows:
                     )
                 self._fill()
                 continue
-            sign = found[0]
-            if sign in ",\n" and depth <= _MAX_DEPTH and outermost[-1:] == "{":
-                comma = self._text.rfind(",", self._place, end)
-                if comma >= 0 and _NEXT_ROW.match(self._text, comma):
-                    size += comma - self._place
-                    self._take(comma - self._place)
-                    break
+            sign, step = found[0], found.end() - self._place
             if sign == "\\":
-                end = min(end + 1, len(self._text))
-            elif sign in '"\n':
-                quoted = sign == '"' and not quoted
-            elif sign in "{[":
-                depth, outermost = depth + 1, outermost + sign if depth < _MAX_DEPTH else outermost
-            elif sign in "}]":
-                depth -= 1
-                outermost = outermost[:depth]
-            size += end - self._place
-            self._take(end - self._place)
+                step += 1
+            elif sign == '"':
+                quoted = not quoted
+            else:
+                depth += 1 if sign in "{[" else -1
+            size += step
+            self._take(step)
             if depth <= 0 and not quoted:
                 break
         if size > MAX_ROW_CHARS:
