@@ -1,9 +1,9 @@
 """The rows of a JSON array of any size, one at a time, from any of their boundaries on.
 
 In comes an open file, out go numbered rows with the byte each starts at. A row that is no JSON, or
-too large or too deep to be one of ours, goes out as a `Fault` and the next one is read: rows are
-framed by their brackets. What leaves no boundary to go on from (a file that is cut off, something
-between rows) is a CopyError that names the byte. One window of text is in memory at a time.
+too large or too deep to be one of ours, goes out as a `Fault` and the next one is read. What leaves
+no boundary to go on from (a file that is cut off, something between rows) is a CopyError that names
+the byte. One window of text is in memory at a time; where windows end changes nothing.
 """
 
 from __future__ import annotations
@@ -16,18 +16,27 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from release.imports.broken_rows import broken_end
 from release.imports.errors import CopyError
 
 WINDOW_BYTES = 1024 * 1024
 MAX_ROW_CHARS = 256 * 1024
 """Of one row; those of MEP-3M have some 500."""
+MAX_DEPTH = 32
+"""Of brackets in a row; those of MEP-3M have 2. The decoder's own bound depends on its caller."""
 
 UNREADABLE = "imported_row_unreadable_v1"
+NO_JSON = "the row is no JSON"
+_TOO_DEEP = "nested too deep"
+_FLAT = frozenset({str, int, float, bool, type(None)})
 _OTHER_BOMS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _SPACE = re.compile(r"[ \t\n\r]*")
 _OUTSIDE = re.compile(r'["{}\[\]]')
-_INSIDE = re.compile(r'["\\]')
+_ESCAPED = re.compile(r'[^"\\]*+(?:\\.[^"\\]*+)*+', re.DOTALL)
+_STRING = re.compile(_ESCAPED.pattern + '"', re.DOTALL)
 _BARE_END = re.compile(r"[,\]\s]")
+_GZIP = b"\x1f\x8b"
+_EXPONENT = 2  # characters of a number, as in `1e+`, that the decoder leaves without the next one
 _MAX_DIGITS = 18  # of a whole number: longer ones are no id, and slow to read
 
 
@@ -98,8 +107,11 @@ class JsonRows:
     # ------------------------------------------------------------------ between rows
 
     def _open(self) -> None:
-        self._fill()
-        head = self._text[:4].encode("utf-8", "surrogateescape")
+        while len(self._text) < 2 and not self._ended:
+            self._fill()
+        head = self._text[:2].encode("utf-8", "surrogateescape")
+        if head.startswith(_GZIP):
+            raise CopyError(f"{self._path}: expected UTF-8, got a gzip archive; unpack it first")
         if head.startswith(_OTHER_BOMS):
             raise CopyError(f"{self._path}: expected UTF-8, got UTF-16; convert the file")
         if self._text.startswith("\ufeff"):
@@ -144,6 +156,8 @@ class JsonRows:
         )
 
     def _shown(self) -> str:
+        while len(self._text) - self._place < 20 and not self._ended:
+            self._fill()
         return repr(self._text[self._place : self._place + 20])
 
     # ------------------------------------------------------------------ one row
@@ -154,16 +168,17 @@ class JsonRows:
             try:
                 value, end = _DECODER.raw_decode(self._text, self._place)
             except RecursionError:
-                return self._skipped(number, "nested too deep")
+                return self._skipped(number, _TOO_DEEP)
             except ValueError as error:  # JSONDecodeError, or the row ends behind the window
                 if self._wants_more():
                     continue
                 return self._skipped(number, _told(error))
-            if end == len(self._text) and self._wants_more():
+            if end + _EXPONENT >= len(self._text) and self._wants_more():
                 continue  # a bare number may go on
-            size = end - self._place
-            self._take(size)
-            return value if size <= MAX_ROW_CHARS else _too_large()
+            if end - self._place > MAX_ROW_CHARS:
+                return self._skipped(number, "too large")
+            self._take(end - self._place)
+            return Fault(UNREADABLE, NO_JSON, _TOO_DEEP) if _deeper(value, MAX_DEPTH) else value
 
     def _wants_more(self) -> bool:
         """Whether more of the file was read, since the row may not be whole yet."""
@@ -173,52 +188,65 @@ class JsonRows:
         return True
 
     def _skipped(self, number: int, problem: str) -> Fault:
-        """Go to the end of a row that cannot be read, by its brackets, whatever its size."""
-        start, size = self.byte, 0
-        depth, quoted = 0, False
+        """Go to the end of a row that cannot be read, whatever its size."""
+        while self._wants_more():
+            pass
         first = self._text[self._place]
+        if first in ",]":
+            return Fault(UNREADABLE, "expected a row before the comma or bracket, found none")
         if first not in '{["':
-            size = self._skip_bare()
-            return Fault(UNREADABLE, "the row is no JSON", problem)
-        while True:
-            found = (_INSIDE if quoted else _OUTSIDE).search(self._text, self._place)
-            if found is None or (found[0] == "\\" and found.end() == len(self._text)):
-                keep = 0 if found is None else 1
-                size += len(self._text) - self._place - keep
-                self._take(len(self._text) - self._place - keep)
-                if self._ended:
-                    raise CopyError(
-                        f"{self._path}, byte {start}: expected the end of row {number}, which "
-                        "starts there, got the end of the file; it was cut off, copy it again"
-                    )
-                self._fill()
-                continue
-            sign, step = found[0], found.end() - self._place
-            if sign == "\\":
-                step += 1
-            elif sign == '"':
-                quoted = not quoted
-            else:
-                depth += 1 if sign in "{[" else -1
-            size += step
-            self._take(step)
-            if depth <= 0 and not quoted:
-                break
-        if size > MAX_ROW_CHARS:
-            return _too_large()
-        return Fault(UNREADABLE, "the row is no JSON", problem)
+            self._skip_bare()
+            return Fault(UNREADABLE, NO_JSON, problem)
+        start, limit = self.byte, self._place + MAX_ROW_CHARS
+        end = broken_end(self._text, self._place, min(limit, len(self._text)))
+        if end is not None:
+            self._take(end - self._place)
+            return Fault(UNREADABLE, NO_JSON, problem)
+        if limit >= len(self._text):
+            raise self._endless(number, start)
+        self._skip_brackets(number)
+        reason = f"the row has more than {MAX_ROW_CHARS} characters"
+        return Fault(UNREADABLE, reason, f"{self.byte - start} bytes")
 
-    def _skip_bare(self) -> int:
+    def _skip_brackets(self, number: int) -> None:
+        """Behind a row of any size, a window at a time."""
+        start, depth, quoted = self.byte, 0, False
+        while True:
+            place = self._place
+            # A string is matched where it stands: searching would try each place of an open one.
+            while found := (_STRING.match if quoted else _OUTSIDE.search)(self._text, place):
+                place = found.end()
+                sign = self._text[place - 1]
+                if sign == '"':
+                    quoted = not quoted
+                else:
+                    depth += 1 if sign in "{[" else -1
+                if depth <= 0 and not quoted:
+                    self._take(place - self._place)
+                    return
+            if quoted:  # an escape may go on behind the window
+                place = _ESCAPED.match(self._text, place).end()  # type: ignore[union-attr]
+            self._take((place if quoted else len(self._text)) - self._place)
+            if self._ended:
+                raise self._endless(number, start)
+            self._fill()
+
+    def _endless(self, number: int, start: int) -> CopyError:
+        return CopyError(
+            f"{self._path}, byte {start}: expected the end of row {number}, which starts there, "
+            "got the end of the file; it was cut off, copy it again (or that row lacks a quote, "
+            "mend it)"
+        )
+
+    def _skip_bare(self) -> None:
         """Behind something that is no JSON value: up to what can follow one."""
-        size = 1
         self._take(1)
         while True:
             found = _BARE_END.search(self._text, self._place)
             step = (found.start() if found else len(self._text)) - self._place
-            size += step
             self._take(step)
             if found or self._ended:
-                return size
+                return
             self._fill()
 
     # ------------------------------------------------------------------ the window
@@ -252,5 +280,9 @@ def _told(error: ValueError) -> str:
     return error.msg if isinstance(error, json.JSONDecodeError) else str(error)[:80]
 
 
-def _too_large() -> Fault:
-    return Fault(UNREADABLE, f"the row has more than {MAX_ROW_CHARS} characters")
+def _deeper(value: Any, levels: int) -> bool:
+    """Whether brackets stand in one another on more levels than that."""
+    if isinstance(value, dict | list):
+        inner = value.values() if isinstance(value, dict) else value
+        return not levels or any(_deeper(v, levels - 1) for v in inner if type(v) not in _FLAT)
+    return False
