@@ -1,8 +1,8 @@
 """Where a row that is no JSON ends, so that the row after it is read.
 
 In comes the text from a broken row on, out goes the place behind it. Brackets frame the row, and
-what JSON never holds ends it early: a string goes over no line end, and `, {` follows no value of an
-object. So a quote or bracket that is missing takes no neighbour with it.
+what JSON never holds ends it early: a string goes over no line end, and inside an object `{` comes
+behind a colon. So a quote or bracket that is missing takes no neighbour with it.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ def broken_end(text: str, start: int, limit: int) -> int | None:
             place = closed
         elif sign == "{":
             before = _behind_ink(text, found.start())
-            if opened and opened[0] == "{" and opened[-1] != _LIST_OF_OBJECTS:
-                if text[before - 1] != ":":  # the next row: this one has no end of its own
-                    return before - 1 if text[before - 1] == "," else before
+            inside = opened[:1] == ["{"] and opened[-1] != _LIST_OF_OBJECTS
+            if inside and text[before - 1] != ":":  # the next row: this one has no end of its own
+                return before - 1 if text[before - 1] == "," else before
             opened.append(sign)
         elif sign == "[":
             opened.append(_LIST_OF_OBJECTS if _OBJECT.match(text, place, limit) else sign)

@@ -21,6 +21,7 @@ from release.imports.rows import REPEATED
 from release.imports.scan import GROUP_BYTES, GROUP_ROWS, bounded
 from runtime.columns import record_batch
 from runtime.errors import PartError
+from runtime.keys import digest
 from runtime.parts import PartFolder
 from runtime.tables import ANNOTATIONS
 
@@ -113,9 +114,10 @@ def _place(table: pa.Table, row: int) -> Place:
 def write_parts(chunks: PartFolder, target: PartFolder, key: str, part_rows: int, site: str) -> int:
     """The merged rows as parts `<site>-<number>` of `target`; those that are there stay.
 
-    Returns how many parts there are. Parts of another key, or behind a damaged one, are made
-    again.
+    `key` is that of the chunks. Returns how many parts there are. Parts of another key or size, or
+    behind a damaged one, are made again.
     """
+    key = digest(key, str(part_rows))
     done = _sound_parts(target, key, site)
     for name in set(target.names()) - set(done):
         target.discard(name)

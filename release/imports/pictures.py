@@ -49,17 +49,20 @@ class PictureFolder:
         return Fault(MISSING, "its picture is not in the copy", img_path)
 
     def _read(self, path: Path) -> bytes | Fault:
-        real = path.resolve(strict=True)
+        real = Path(os.path.realpath(path, strict=True))  # Path's own gives no OSError for a loop
         if not real.is_relative_to(self._folder):
             return Fault(
                 OUTSIDE, "its picture is a link that leads out of the copy", str(path.name)
             )
         descriptor = os.open(real, _FLAGS | os.O_NOFOLLOW)
-        with os.fdopen(descriptor, "rb") as stream:
+        try:
             facts = os.fstat(descriptor)
             if not stat.S_ISREG(facts.st_mode):
                 return Fault(NO_FILE, "its picture is no file", stat.filemode(facts.st_mode))
-            data = stream.read(self._max_bytes + 1)
+            with open(descriptor, "rb", closefd=False) as stream:
+                data = stream.read(self._max_bytes + 1)
+        finally:
+            os.close(descriptor)
         if len(data) > self._max_bytes:
             return Fault(TOO_LARGE, f"its file has more than {self._max_bytes} bytes")
         return data or Fault(EMPTY, "its file is empty", "0 bytes")
@@ -68,5 +71,5 @@ class PictureFolder:
 def _spellings(path: Path) -> list[Path]:
     """The path, and with its ending in other case: archives are unpacked on all kinds of disks."""
     stem, ending = path.stem, path.suffix
-    others = dict.fromkeys((ending, ending.lower(), ending.upper(), ending.capitalize()))
+    others = dict.fromkeys((ending, ending.lower(), ending.upper(), ending.title()))
     return [path.with_name(stem + other) for other in others]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from itertools import islice
 from typing import Any
 from urllib.parse import quote
 
@@ -27,9 +28,11 @@ KEYS = (
     "class_id", "class_name", "sub_class_id", "sub_class_name", "subsub_class_id",
     "subsub_class_name", "img_path", "img_resolution", "title", "OCR",
 )  # fmt: skip
+_KEYS = frozenset(KEYS)
+_MAX_UNKNOWN = 8  # keys to tell of
 IMAGES = "Images"
-ABSENT = (None, False, "", "FALSE", "False", "false")
-"""How a third level that is not there is written; MEP-3M says "FALSE"."""
+ABSENT = frozenset({"", "FALSE", "False", "false"})
+"""How a third level that is not there is written beside null and false; MEP-3M says "FALSE"."""
 _PATH = re.compile(r"(?:\./)?Images/([^/]+)/([^/]+)")
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f\\\ud800-\udfff]")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
@@ -76,9 +79,9 @@ class RowReader:
             raise _malformed(f"keys stand more than once: {_sound(keys)}")
         if not isinstance(value, dict):
             raise _malformed(f"expected an object, got {_kind(value)}")
-        if len(value) > len(KEYS):
-            more = (key for key in value if key not in KEYS)
-            self.unknown_keys.update(key[:40] for _, key in zip(range(8), more, strict=False))
+        if not value.keys() <= _KEYS and len(self.unknown_keys) < _MAX_UNKNOWN:
+            more = (key for key in value if key not in _KEYS)
+            self.unknown_keys.update(_shown(key[:40]) for key in islice(more, _MAX_UNKNOWN))
         found["title"] = _text(value, "title")
         found["img_path"] = _text(value, "img_path")
         stated = _stated(value)
@@ -113,13 +116,15 @@ def record_id(folder: str, stem: str) -> str:
 def _folder_and_stem(path: str) -> tuple[str, str]:
     """Folder and file name without its ending; both are plain names inside the copy."""
     match = _PATH.fullmatch(path)
-    reason = f"expected {IMAGES}/<sub-class>/<name>.<ending>"
+    reason = f"expected {IMAGES}/<sub-class>/<name>.<ending>, of plain names inside the copy"
     if match is None or _UNSAFE.search(path):
         raise _Faulty(Fault(UNSAFE_PATH, reason, _sound(path[:200])))
     folder, name = match[1], match[2]
     stem, dot, _ = name.rpartition(".")
     stem = stem if dot else name
     too_long = any(len(quote(text, safe="")) > _MAX_NAME_BYTES for text in (folder, name))
+    if too_long:
+        reason = f"expected names of up to {_MAX_NAME_BYTES} characters, percent-encoded"
     if not stem.strip(".") or not folder.strip(".") or too_long:
         raise _Faulty(Fault(UNSAFE_PATH, reason, _sound(path[:200])))
     return folder, stem
@@ -127,15 +132,22 @@ def _folder_and_stem(path: str) -> tuple[str, str]:
 
 def _stated(value: Mapping[str, Any]) -> Label:
     third = (value.get("subsub_class_id"), value.get("subsub_class_name"))
-    absent = [any(part is nothing or part == nothing for nothing in ABSENT) for part in third]
+    absent = [part is None or part is False or _is_absent(part) for part in third]
     if all(absent):
         third_id, third_name = None, None
+    elif any(absent):
+        there = "subsub_class_name" if absent[0] else "subsub_class_id"
+        raise _malformed(f"expected both parts of the third level or neither, got {there} alone")
     else:
         third_id, third_name = _id(value, "subsub_class_id"), _text(value, "subsub_class_name")
     return Label(
         _id(value, "class_id"), _text(value, "class_name"),
         _id(value, "sub_class_id"), _text(value, "sub_class_name"), third_id, third_name,
     )  # fmt: skip
+
+
+def _is_absent(part: Any) -> bool:
+    return isinstance(part, str) and part in ABSENT
 
 
 def _id(value: Mapping[str, Any], key: str) -> int:
@@ -181,6 +193,11 @@ def _kind(value: Any) -> str:
     if isinstance(value, list):
         return f"a list of {len(value)}"
     return _sound(repr(value[:40] if isinstance(value, str) else value))
+
+
+def _shown(key: str) -> str:
+    """A key for a line of a terminal."""
+    return ascii(key) if _UNSAFE.search(key) else key
 
 
 def _sound(text: str) -> str:
