@@ -126,29 +126,62 @@ def check_fingerprints(
     told = schema_metadata(folder / _FINGERPRINTS).get(FINGERPRINT)
     if told != version:
         yield Failure(_FINGERPRINTS, None, f"expected fingerprints {version}, got {told}")
-    batches = stream_table(folder / _FINGERPRINTS, [*_SHARED, "phash"])
-    expected = _with_pictures(folder, records)
+    expected = _Expected(_with_pictures(folder, records))
     first = 0
-    for batch in batches:
+    for batch in stream_table(folder / _FINGERPRINTS, [*_SHARED, "phash"]):
         actual = pa.Table.from_batches([batch]).select(_SHARED).to_pylist()
-        for row, right in enumerate(actual, start=first):
-            left = next(expected, None)
-            if left is None:
-                yield Failure(_FINGERPRINTS, row, "expected no more rows than lineage has pictures")
-                return
-            if left != right:
-                yield Failure(_FINGERPRINTS, row, f"expected {left} as in lineage, got {right}")
+        known = records.find(record_keys(row["record_id"] for row in actual)) >= 0
+        for row, (found, is_known) in enumerate(zip(actual, known, strict=True), start=first):
+            record = found["record_id"]
+            missing = expected.before(record) if is_known else []
+            if missing:
+                yield Failure(_FINGERPRINTS, row, f"expected before it: {_listed(missing)}")
+            if expected.next is None or expected.next["record_id"] != record:
+                problem = f"expected no row of record {record}, which lineage has not here"
+                yield Failure(_FINGERPRINTS, row, problem)
+                continue
+            if expected.next != found:
+                problem = f"expected {expected.next} as in lineage, got {found}"
+                yield Failure(_FINGERPRINTS, row, problem)
+            expected.step()
         yield from _hash_faults(records, batch, first)
         first += batch.num_rows
-    if next(expected, None) is not None:
-        yield Failure(_FINGERPRINTS, None, "expected as many rows as lineage has with pictures")
+    missing = expected.before(None)
+    if missing:
+        yield Failure(_FINGERPRINTS, None, f"expected at its end: {_listed(missing)}")
+
+
+class _Expected:
+    """The rows that fingerprints should have, in order, from the next one on."""
+
+    def __init__(self, rows: Iterator[dict[str, Any]]) -> None:
+        self._rows = rows
+        self.next = next(rows, None)
+
+    def step(self) -> None:
+        """Go on to the one after."""
+        self.next = next(self._rows, None)
+
+    def before(self, record: str | None) -> list[str]:
+        """Pass over the records before that one, or all that are left."""
+        passed = []
+        while self.next is not None and (record is None or self.next["record_id"] < record):
+            passed.append(self.next["record_id"])
+            self.step()
+        return passed
+
+
+def _listed(records: list[str]) -> str:
+    more = f" and {len(records) - 1} more" if len(records) > 1 else ""
+    return f"a row of record {records[0]}{more}, got none"
 
 
 def _with_pictures(folder: Path, records: Records) -> Iterator[dict[str, Any]]:
     """The rows of lineage that have a fingerprint; what no shard holds is told of lineage."""
     for batch in stream_table(folder / _LINEAGE, _SHARED):
         places = records.find(record_keys(batch["record_id"].to_pylist()))
-        pictured = (places < 0) | records.rows["pictured"][places]
+        pictured = places < 0
+        pictured[~pictured] = records.rows["pictured"][places[~pictured]]
         rows = pa.Table.from_batches([batch]).to_pylist()
         yield from (row for row, shown in zip(rows, pictured, strict=True) if shown)
 

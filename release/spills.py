@@ -120,7 +120,7 @@ class _Mapped:
         return self
 
     def __exit__(self, *_: object) -> None:
-        del self.reader  # the map closes itself with the last array made of it
+        del self.reader, self._map  # which closes itself with the last array made of it
 
     def forget(self) -> None:
         """Let go of the pages that were read: every row group reads some of every spill, and all

@@ -164,6 +164,39 @@ def test_an_index_with_another_hash_than_the_shard_is_found(
     assert "as in its shard, got 1" in failure.problem
 
 
+@pytest.mark.parametrize("row", [0, 5, 15])
+def test_a_fingerprint_that_is_missing_is_one_fault(
+    workspace: Workspace, release: Path, row: int
+) -> None:
+    edit(release / INDEX_PATH, FINGERPRINTS.schema, lambda rows: rows.pop(row))
+    reseal(workspace, release)
+    (failure,) = verify(release, workspace)
+    assert failure.file == INDEX_PATH and failure.row == (row if row < 15 else None)
+    assert "a row of record shop-" in failure.problem
+
+
+def test_a_fingerprint_of_no_record_or_at_another_place_is_one_fault(
+    workspace: Workspace, release: Path
+) -> None:
+    def invent(rows: Rows) -> None:
+        rows.insert(4, {**rows[4], "record_id": "shop-a:zzz"})
+        rows.insert(9, rows[2])
+
+    edit(release / INDEX_PATH, FINGERPRINTS.schema, invent)
+    reseal(workspace, release)
+    found = verify(release, workspace)
+    assert [failure.row for failure in found] == [4, 9]
+    assert "expected no row of record shop-a:zzz" in found[0].problem
+
+
+def test_a_release_without_any_shard_is_told_to_the_end(
+    workspace: Workspace, release: Path
+) -> None:
+    for path in (release / "data").iterdir():
+        path.unlink()
+    assert problems(verify(release, workspace)).count("is in no shard") == 16
+
+
 def test_fingerprints_of_two_versions_are_found(workspace: Workspace, release: Path) -> None:
     for path in (train(release), release / INDEX_PATH):
         table = pq.read_table(path)
