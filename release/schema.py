@@ -158,7 +158,7 @@ COLUMN_NAMES = tuple(column.name for column in COLUMNS)
 def required_of(provenance: str, *, pictured: bool) -> tuple[str, ...]:
     """The columns that a record must have a value of."""
     kinds = {"all", provenance, *(["pictured"] if pictured or provenance == CRAWLED else [])}
-    return tuple(column.name for column in COLUMNS if column.required in kinds)
+    return tuple(c.name for c in COLUMNS if c.required and c.required in kinds)
 
 
 def _feature(type_: pa.DataType) -> dict[str, Any]:
