@@ -226,11 +226,15 @@ def assign(
     sketch: NDArray[np.uint8],
     usable: NDArray[np.uint8],
     fixed: NDArray[np.bool_],
+    leads: NDArray[np.bool_],
     limits: Limits,
     found: tuple[NDArray[np.int64], NDArray[np.uint8], NDArray[np.uint8]],
     details: Pair,
 ) -> None:
-    """Rows ``near`` in order: the best leader in reach, or a new one. See ``assign_leaders``."""
+    """Rows ``near`` in order: the best leader in reach, or a new one where it may lead.
+
+    See ``assign_leaders``.
+    """
     leader, leader_distance, via = found
     for place in range(len(near)):
         row = near[place]
@@ -244,7 +248,7 @@ def assign(
                 details[0][row] = _agreement(sketch[row], sketch[best[1]])
                 details[1][row] = _largest_difference(own[row], theirs[best[1]])
                 continue
-        for kind in range(2):
+        for kind in range(2 if leads[row] else 0):
             tag = tag_of(hashes, usable, row, kind)
             if tag:
                 append(index, row, hashes[kind][row], tag, colours)

@@ -105,6 +105,7 @@ def assign_leaders(
     prints: Fingerprints,
     fixed_leader: NDArray[np.bool_],
     thresholds: NeighbourThresholds | None = None,
+    may_lead: NDArray[np.bool_] | None = None,
 ) -> Leaders:
     """Greedy leaders over ``prints``; ``fixed_leader`` rows (already published) lead in any case.
 
@@ -114,7 +115,8 @@ def assign_leaders(
     another, so a few new rows against millions cost little more than reading these. Memory beside
     the input: 12 bytes a row and 12 for each of its distinct fingerprints, then 48 for each
     fingerprint of a row with neighbours. Raises ``ValueError`` if a fixed row follows one that is
-    not: what is published has to come first.
+    not: what is published has to come first. Rows that may not lead (all may unless told) lead
+    themselves alone.
     """
     thresholds = thresholds or NeighbourThresholds()
     fixed = np.ascontiguousarray(fixed_leader, dtype=np.bool_)
@@ -144,6 +146,7 @@ def assign_leaders(
         np.ascontiguousarray(prints.sketch),
         usable,
         fixed,
+        np.ones(rows, np.bool_) if may_lead is None else may_lead,
         limits,
         (leaders.leader, leaders.distance, leaders.via),
         (leaders.agreement, leaders.colour_difference),

@@ -91,11 +91,18 @@ def judge_copies(
     first = _first_of_bytes(candidates.give("sha"), order)
     heads = order[first[order] == order]
     del order
-    leaders = assign_leaders(candidates.hand_over(heads), heads < old, thresholds)
-    peer[heads] = heads[leaders.leader]
-    distance[heads], via[heads] = leaders.distance, leaders.via
-    agreement[heads], difference[heads] = leaders.agreement, leaders.colour_difference
-    del leaders
+    prints = candidates.hand_over(heads)
+    led = np.arange(len(heads))
+    for may_lead in _leading(imported[heads], heads < old):
+        leaders = assign_leaders(prints, heads < old, thresholds, may_lead)
+        rows_led = led if may_lead is None else np.flatnonzero(leaders.leader != led)
+        to = heads[rows_led]
+        peer[to] = heads[leaders.leader[rows_led]]
+        distance[to], via[to] = leaders.distance[rows_led], leaders.via[rows_led]
+        agreement[to] = leaders.agreement[rows_led]
+        difference[to] = leaders.colour_difference[rows_led]
+        del leaders
+    del prints
     # A record with the bytes of a head has its fingerprints too, and so its leader.
     others = np.flatnonzero(first != itself)
     their = first[others]
@@ -112,6 +119,19 @@ def judge_copies(
     code[(code == UNIQUE) & ~candidates.mapped] = HELD
     group = _leak_groups(candidates, code, leak_radius, published)
     return Verdicts(code, flag, peer, distance, via, agreement, difference, shared, group)
+
+
+def _leading(
+    imported: NDArray[np.bool_], published: NDArray[np.bool_]
+) -> list[NDArray[np.bool_] | None]:
+    """Who may lead, pass by pass; a later pass overrules those before it where it finds a leader.
+
+    Imported records lead one another to a flag alone: none of them may hide a published crawled
+    record that is less near.
+    """
+    if imported.any() and (published & ~imported).any():
+        return [None, ~imported]
+    return [None]
 
 
 def ranked(candidates: Candidates, rows: NDArray[np.int32]) -> NDArray[np.int32]:

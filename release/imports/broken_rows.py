@@ -16,6 +16,7 @@ _SPACES = " \t\n\r"
 _GOES_ON = re.compile(r'[ \t\n\r]*,[ \t\n\r]*"')
 _OBJECT = re.compile(r"[ \t\n\r]*\{")
 _LIST_OF_OBJECTS = "[{"
+_COMMA = re.compile(r"[ \t]*,[ \t]*\{[ \t]*")
 _REST = re.compile(r"[ \t\n\r]*")
 
 
@@ -29,10 +30,12 @@ def broken_end(text: str, start: int, limit: int) -> int | None:
             closed = _behind_string(text, place, limit)
             if closed is None:
                 return None
-            between = _BETWEEN_ROWS.search(text, place, closed - 1)
-            if opened and between is not None and text[closed - 1] == '"':
+            if opened and text[closed - 1] == '"':
                 # A quote too few or too many before it: this "string" is what parts two rows.
-                return between.end()
+                if _COMMA.fullmatch(text, place, closed - 1):
+                    return place
+                if between := _BETWEEN_ROWS.search(text, place, closed - 1):
+                    return between.end()
             place = closed
         elif sign == "{":
             before = _behind_ink(text, found.start())

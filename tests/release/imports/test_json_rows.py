@@ -161,6 +161,7 @@ BROKEN_ROWS = {
     "a comma too many inside": '{"title": "abc",}',
     "no end": '{"title": "abc"',
     "no end, after a comma": '{"title": "abc",',
+    "a quote for an end": '{"title": "abc""',
     "no end, in a list": '{"title": [1, 2, 3',
     "a list without its end": '{"size": [1, 2, 3, "title": "abc"}',
     "a list without its start": '{"size": 1, 2, 3], "title": "abc"}',
