@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.crawler.shop import Shop, running_shop
+from tests.integration.test_review import ODD, answered, sell
 from tests.integration.test_second_runs import open_stall, picture
 
 
@@ -58,3 +59,26 @@ def test_crawls_are_deduplicated_against_an_imported_copy(shop: Shop, tmp_path: 
     assert "duplicate by" in story and "of mep3m:401/2" in story
     flagged = stall.say("audit", "mep3m:401/3").out
     assert "dedupe: flagged by same_bytes_v1" in flagged
+
+
+def test_answers_to_a_crawl_are_taken_in_after_an_import(shop: Shop, tmp_path: Path) -> None:
+    stall = open_stall(shop, tmp_path / "workspace")
+    config = stall.folder / "mep3m.toml"
+    config.write_text(config.read_text().replace('mapping = "mapping.csv"\n', ""))
+    for number in (10, 11):
+        sell(stall, number, ODD[number], number, "手作杂货", "草编篮")
+    stall.show(10, 11)
+    assert stall.say("run").status == 10
+    copy = tmp_path / "copy"
+    rows = [old_row(8, ODD[11], copy, picture(11))]
+    (copy / "annotations.json").write_text(json.dumps(rows, ensure_ascii=False))
+    assert stall.say("import mep3m", str(copy)).status == 0
+    sheet = answered(stall, 草编篮="401")
+    assert stall.say("review", "--apply", str(sheet)).status == 0
+    shop.asked.clear()
+    said = stall.say("run", "--json")
+    assert said.status == 0, said.err
+    stall.check()
+    assert shop.paths() == []
+    assert set(stall.rows().index) == {"mep3m:401/8", "s:10"}
+    assert "of mep3m:401/8" in stall.say("audit", "s:11").out
