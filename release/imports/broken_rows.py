@@ -15,6 +15,8 @@ _BETWEEN_ROWS = re.compile(r"\}(?=[ \t]*,[ \t]*\{[ \t]*\Z)")
 _SPACES = " \t\n\r"
 _GOES_ON = re.compile(r'[ \t\n\r]*,[ \t\n\r]*"')
 _OBJECT = re.compile(r"[ \t\n\r]*\{")
+_BEHIND_ROW = re.compile(r"[ \t\n\r]*(?:[,\]]|\Z)")
+_KEY = re.compile(r'[ \t\n\r]*["}]')
 _LIST_OF_OBJECTS = "[{"
 _COMMA = re.compile(r"[ \t]*,[ \t]*\{[ \t]*")
 _REST = re.compile(r"[ \t\n\r]*")
@@ -22,8 +24,9 @@ _REST = re.compile(r"[ \t\n\r]*")
 
 def broken_end(text: str, start: int, limit: int) -> int | None:
     """The place behind the row that starts at `start`, None where it has no end before `limit`."""
-    opened: list[str] = []
-    place = start
+    opened = [text[start]] if text[start] == "{" else []
+    objects = len(opened)  # of those in `opened`
+    place = start + objects
     while (found := _OUTSIDE.search(text, place, limit)) is not None:
         sign, place = found[0], found.end()
         if sign == '"':
@@ -38,18 +41,25 @@ def broken_end(text: str, start: int, limit: int) -> int | None:
                     return between.end()
             place = closed
         elif sign == "{":
+            if not _KEY.match(text, place, limit):
+                continue  # a part of some text
             before = _behind_ink(text, found.start())
             inside = opened[:1] == ["{"] and opened[-1] != _LIST_OF_OBJECTS
             if inside and text[before - 1] != ":":  # the next row: this one has no end of its own
                 return before - 1 if text[before - 1] == "," else before
             opened.append(sign)
+            objects += 1
         elif sign == "[":
             opened.append(_LIST_OF_OBJECTS if _OBJECT.match(text, place, limit) else sign)
         elif sign == "}":
+            if objects == 1 and not _BEHIND_ROW.match(text, place, limit):
+                continue  # a part of some text
             if opened[-1] != "{" and _GOES_ON.match(text, place, limit):
-                opened[-1] = "{"  # it was meant to be `]`
-            while opened and opened.pop() != "{":
-                pass  # a `]` is missing
+                opened.pop()  # it was meant to be `]`
+            else:
+                while opened and opened.pop() != "{":
+                    pass  # a `]` is missing
+                objects -= 1
         elif opened and opened[-1] != "{":
             opened.pop()
         elif _REST.match(text, place, limit).end() == limit:  # type: ignore[union-attr]

@@ -11,6 +11,7 @@ from __future__ import annotations
 import codecs
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,8 +70,8 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any] | RepeatedKeys:
     found = dict(pairs)
     if len(found) == len(pairs):
         return found
-    keys = [key for key, _ in pairs]
-    return RepeatedKeys(tuple(sorted({key for key in keys if keys.count(key) > 1})))
+    counts = Counter(key for key, _ in pairs)
+    return RepeatedKeys(tuple(sorted(key for key, count in counts.items() if count > 1)))
 
 
 def _whole_number(digits: str) -> int | float:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import codecs
+import contextlib
 import gzip
 import io
 import json
+import time
 import tracemalloc
 from pathlib import Path
 from typing import Any, cast
@@ -161,6 +163,7 @@ BROKEN_ROWS = {
     "a comma too many inside": '{"title": "abc",}',
     "no end": '{"title": "abc"',
     "no end, after a comma": '{"title": "abc",',
+    "a quote inside, before brackets": '{"title": "a "b {[", "x": "]}", "class_id": "7"}',
     "a quote for an end": '{"title": "abc""',
     "no end, in a list": '{"title": [1, 2, 3',
     "a list without its end": '{"size": [1, 2, 3, "title": "abc"}',
@@ -213,6 +216,28 @@ def test_a_row_of_many_lines_with_an_open_string_ends_where_it_ends() -> None:
     found = values(text.replace('"珍珠 7"', '"珍珠 7').encode())
     assert [n for n, value in enumerate(found) if isinstance(value, Fault)] == [7]
     assert found[8:] == rows[8:]
+
+
+MANY_KEYS = json.dumps({f"{number:x}": 1 for number in range(24_000)})
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        MANY_KEYS[:-1] + ', "0": 2}',
+        '{"a":' * 40_000 + "x" + "}" * 40_000,
+        '{"a":{},' * 5_000 + "}",
+        '{"a":"}, ' * 25_000 + "}",
+        '{"' + "}  " * 80_000 + '"x}',
+        "[" * 200_000 + "x",
+        "{" * 200_000,
+    ],
+)
+def test_a_hostile_row_costs_no_more_than_its_length(row: str) -> None:
+    started = time.process_time()
+    with contextlib.suppress(CopyError):
+        values(f"[{row}\n, 1]".encode())
+    assert time.process_time() - started < 2, "quadratic work takes a minute"
 
 
 def test_commas_without_a_row_between_them_are_rows_that_are_not_there() -> None:
