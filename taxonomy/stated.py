@@ -26,11 +26,12 @@ COLUMNS = (
 
 
 def told(label: Label) -> str:
-    """A label that a row states, in words, which may be of any length."""
+    """A label that a row states, in words fit for a line of a terminal."""
     levels = [(label.class_id, label.class_name), (label.sub_class_id, label.sub_class_name)]
     if label.subsub_class_id is not None:
         levels.append((label.subsub_class_id, label.subsub_class_name or ""))
-    return " > ".join(f"{id} {name[:60]}" for id, name in levels)
+    text = " > ".join(f"{id} {name[:60]}" for id, name in levels)
+    return "".join(sign if sign.isprintable() else "\ufffd" for sign in text)
 
 
 def read_stated(stated: Label, tree: Tree) -> Label | str:

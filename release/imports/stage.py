@@ -61,9 +61,11 @@ def import_copy(context: Context) -> StageResult:
     """Take the copy in. Raises CopyError when its file is not the one the run was started with."""
     run, config = context.run, context.config
     source = CopySource.from_json(run.record["imported"])
+    seals = run.annotations.seals()
+    damaged = (run.annotations.damage(name, seal) for name, seal in seals.items())
+    if run.record.get("annotation_parts") != len(seals) or any(damaged):
+        _sort(context, source)
     names = run.annotations.names()
-    if run.record.get("annotation_parts") != len(names):
-        names = _sort(context, source)
     settings = [config.fetch.max_image_mib, source.images is not None]
     units = []
     for name in names:
@@ -77,8 +79,8 @@ def import_copy(context: Context) -> StageResult:
     return run_units(context, "import: parts", outputs, units, take_in)
 
 
-def _sort(context: Context, source: CopySource) -> list[str]:
-    """Write the annotations parts."""
+def _sort(context: Context, source: CopySource) -> None:
+    """Write the annotations parts, those that are missing or damaged."""
     run, config = context.run, context.config
     if not source.annotations.is_file() or sha256_file(source.annotations) != source.sha256:
         raise CopyError(
@@ -88,9 +90,7 @@ def _sort(context: Context, source: CopySource) -> list[str]:
         )
     read = _read_work(source, context.workspace, config, context.config_folder, quiet=context.quiet)
     list(context.pool.map(sort_copy, [_SortWork(read, run, config.part_rows)]))
-    names = run.annotations.names()
-    run.update(annotation_parts=len(names))
-    return names
+    run.update(annotation_parts=len(run.annotations.names()))
 
 
 @dataclass(frozen=True)

@@ -276,3 +276,16 @@ def test_kills_anywhere_in_an_import_change_no_row(tmp_path: Path, soak_seed: in
     ours, theirs = (released(config).drop(columns="run_id") for config in (here, there))
     pandas.testing.assert_frame_equal(ours, theirs)
     assert mep3m("verify", "--config", there).status == 0
+
+
+def test_rows_that_were_damaged_on_disk_are_read_again(tmp_path: Path) -> None:
+    copy, config = tmp_path / "copy", configured(tmp_path, "part_rows = 5\n")
+    write_copy(copy, 60)
+    process = start("import", "mep3m", copy, "--config", config)
+    signal_when(process, lambda: parts(config, "cleaned") >= 1, signal.SIGKILL)
+    process.communicate(timeout=60)
+    part = sorted((tmp_path / "workspace").glob("runs/*/annotations/*.parquet"))[3]
+    part.write_bytes(part.read_bytes()[:-9] + b"otherwise")
+    said = taken_in(copy, config)
+    assert said.status == 0, said.err
+    assert said.json["fates"] == {"published": 60}
