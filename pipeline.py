@@ -54,6 +54,9 @@ STAGE_WORK = {
 }
 
 
+LARGE_IMPORT = 64 * 1024 * 1024
+"""Bytes of annotations from which on little memory counts for more than a quick start."""
+
 # What takes answers of `review` into a run that is finished.
 ANSWERED_STAGES = ("map", "dedupe", "publish")
 _ANSWERED = "answers were taken in, no shop was asked; the next `mep3m run` crawls"
@@ -183,12 +186,14 @@ def run_stages(
     begin: Begin | None = None,
     *,
     quiet: bool,
+    preload: bool = True,
 ) -> Outcome:
     """Run stages of the newest unfinished run; `crawl` starts a new run where there is none.
 
     All stages in a row first see whether answers came for what the newest run holds: then it is
     mapped and published again, and a new run starts only where that published nothing. `begin`
-    gives another run, the lock being held. All stages are those of the run's own kind.
+    gives another run, the lock being held. All stages are those of the run's own kind. Workers
+    start sooner with `preload`, and the process they are forked from holds their libraries.
     """
     from runtime.executor import WorkerPool
     from runtime.locks import workspace_lock
@@ -196,10 +201,9 @@ def run_stages(
     from runtime.storage import remove_temporaries
     from runtime.workspace import Workspace
 
-    # First of all, so that the workers' libraries are loaded while this process loads its own. (An
-    # import is to be small rather than quick at its start: what the server holds it holds, too.)
-    preload = [PRELOADED[s] for s in stages if s in PRELOADED and "import" not in stages]
-    pool = WorkerPool(config.workers, preload=["pipeline", *preload] if preload else ())
+    # First of all, so that the workers' libraries are loaded while this process loads its own.
+    libraries = [PRELOADED[stage] for stage in stages if stage in PRELOADED and preload]
+    pool = WorkerPool(config.workers, preload=["pipeline", *libraries] if libraries else ())
     workspace = Workspace((config_folder / config.workspace).resolve())
     workspace.prepare()
     with workspace_lock(workspace.folder), pool:
@@ -405,7 +409,8 @@ def import_mep3m(path: Path, config_path: Path, quiet: bool, **options: Any) -> 
             warn(f"no folder `Images` beside {source.annotations}: titles alone are taken in")
         return run
 
-    return run_stages(config, folder, IMPORT_STAGES, begin, quiet=quiet)
+    preload = source.annotations.stat().st_size < LARGE_IMPORT
+    return run_stages(config, folder, IMPORT_STAGES, begin, quiet=quiet, preload=preload)
 
 
 @main.command()

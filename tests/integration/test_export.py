@@ -14,14 +14,14 @@ import pytest
 from PIL import Image
 
 from benchmarks.mep3m_copy import annotation_rows
-from tests.integration.commands import SHARED, DemoRun, mep3m
-from tests.integration.test_import import configured, released, taken_in, write_rows
+from tests.integration.commands import SHARED, DemoRun
+from tests.integration.test_import import configured, looked, released, taken_in, write_rows
 
 REAL = SHARED / "mep3m_annotations_500.json"
 
 
 def exported(config: Path, folder: Path) -> list[dict[str, Any]]:
-    said = mep3m("export", "mep3m", folder, "--config", config, "--json")
+    said = looked("export", "mep3m", folder, "--config", config, "--json")
     assert said.status == 0, said.err
     rows: list[dict[str, Any]] = json.loads((folder / "annotations.json").read_text())
     assert said.json["records"] == len(rows)
@@ -120,11 +120,11 @@ def test_an_export_touches_nothing_that_is_there(demo: DemoRun, tmp_path: Path) 
     there = tmp_path / "there"
     there.mkdir()
     (there / "mine.txt").write_text("mine")
-    said = mep3m("export", "mep3m", there, "--config", demo.config)
+    said = looked("export", "mep3m", there, "--config", demo.config)
     assert said.status == 2
     assert "expected a new or an empty folder" in said.err
     assert [path.name for path in tmp_path.rglob("*")] == ["there", "mine.txt"]
-    missing = mep3m(
+    missing = looked(
         "export", "mep3m", tmp_path / "b", "--release", "9.9.9", "--config", demo.config
     )
     assert missing.status == 2 and "9.9.9" in missing.err

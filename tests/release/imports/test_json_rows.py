@@ -237,7 +237,7 @@ def test_a_hostile_row_costs_no_more_than_its_length(row: str) -> None:
     started = time.process_time()
     with contextlib.suppress(CopyError):
         values(f"[{row}\n, 1]".encode())
-    assert time.process_time() - started < 2, "quadratic work takes a minute"
+    assert time.process_time() - started < 20, "quadratic work takes minutes"
 
 
 def test_commas_without_a_row_between_them_are_rows_that_are_not_there() -> None:
