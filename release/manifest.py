@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
@@ -88,7 +88,7 @@ class RunFacts:
 
 @dataclass(frozen=True)
 class ReleaseCounts:
-    """Records in all, and what this release added and took out."""
+    """Records in all, and what this release added, took out and changed in place."""
 
     records: int
     added: int
@@ -98,6 +98,7 @@ class ReleaseCounts:
     sites: Mapping[str, int]
     classes: Mapping[str, int]
     without_picture: int = 0
+    changed: int = 0
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,9 @@ class Manifest:
     """Everything in `manifest.json`.
 
     `inputs` is the digest of what the release was made from; `fingerprint` names the version of
-    its fingerprints, of which a release has one (None: made before they were told apart).
+    its fingerprints, of which a release has one (None: made before they were told apart). `commit`
+    is the code's, where it ran from a checkout; `environment` names the interpreter, the libraries
+    and the processor; `tombstones` is the digest of what was taken down by then (None: nothing).
     """
 
     format: int
@@ -123,6 +126,9 @@ class Manifest:
     runs: Mapping[str, RunFacts]
     files: tuple[FileEntry, ...]
     fingerprint: str | None = None
+    commit: str | None = None
+    environment: Mapping[str, str] = field(default_factory=dict)
+    tombstones: str | None = None
 
     @property
     def shards(self) -> list[tuple[FileEntry, ShardFacts]]:
