@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from release.lineage import LINEAGE_FILE, read_range
 from release.published import RULES, changes, read_published
+from release.split_plan import splits_of
 from release.splits import Splitter, load_splitter
 from runtime.errors import PartError
 from runtime.optouts import OPTED_OUT_RULE, forbids
@@ -30,9 +29,10 @@ _CHANGE_COUNTS = [(rule, rule.rpartition("_v")[0]) for rule, _, _ in RULES]
 
 @dataclass(frozen=True)
 class DecideWork:
-    """One listings part; `parent` is the current release's folder, `exceptions` its splits'.
+    """One listings part; `parent` is the current release's folder.
 
-    `published` is the table of what that release shows of its records.
+    `published` is the table of what that release shows of its records, `splits` the file of
+    `plan_splits`.
     """
 
     run: Run
@@ -40,9 +40,7 @@ class DecideWork:
     key: str
     parent: Path | None
     published: Path
-    exceptions: Path
-    validation_share: float
-    test_share: float
+    splits: Path
     honour: tuple[str, ...]
 
 
@@ -56,8 +54,7 @@ def decide_part(work: DecideWork) -> None:
     if run.survivors.seal(work.part) is None:
         raise PartError(run.survivors.path(work.part), "expected the dedupe stage to finish it")
     survivors = run.survivors.read(work.part, ["record_id", "leak_group"])
-    splitter = load_splitter(work.exceptions, work.validation_share, work.test_share)
-    judged = _judge(work, listings, survivors, splitter)
+    judged = _judge(work, listings, survivors, load_splitter(work.splits))
     stay = {record_id for record_id, rule, *_ in judged if rule == ALREADY}
     rows = [
         {
@@ -81,7 +78,7 @@ def _judge(
     work: DecideWork, listings: pa.Table, survivors: pa.Table, splitter: Splitter
 ) -> list[tuple[str, str, str, str, str]]:
     """(record_id, rule, verdict, reason, split) of the records that publish has a say in."""
-    published = _published(work.parent, listings["record_id"])
+    published = splits_of(work.parent, listings["record_id"])
     groups: dict[str, str] = dict(_pairs(survivors, "leak_group"))
     image_opt_outs = _image_opt_outs(work) if published else {}
     found = []
@@ -125,16 +122,6 @@ def _changed(work: DecideWork, stay: set[str]) -> list[tuple[str, str, str, str,
 
 def _pairs(table: pa.Table, column: str) -> list[tuple[str, Any]]:
     return list(zip(table["record_id"].to_pylist(), table[column].to_pylist(), strict=True))
-
-
-def _published(parent: Path | None, record_ids: pa.ChunkedArray) -> dict[str, str]:
-    """Split by record id, of those of the ids that the release holds."""
-    if parent is None or not len(record_ids):
-        return {}
-    span = pc.min_max(record_ids).as_py()
-    columns = ["record_id", "split"]
-    held = read_range(parent / LINEAGE_FILE, span["min"], span["max"], columns)
-    return dict(_pairs(held.filter(pc.is_in(held["record_id"], value_set=record_ids)), "split"))
 
 
 def _image_opt_outs(work: DecideWork) -> dict[str, str]:

@@ -9,11 +9,10 @@ the release they had; running again finishes.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from provenance.ledger import Ledger, ledger
@@ -21,7 +20,6 @@ from release.build import Build, build_release
 from release.carry import write_removals
 from release.decide import DecideWork, decide_part
 from release.inputs import inputs_digest
-from release.lineage import LINEAGE_FILE, stream_table
 from release.manifest import (
     MANIFEST,
     POINTER,
@@ -32,13 +30,13 @@ from release.manifest import (
 from release.published import write_published
 from release.reversion import Reversion, find_reversion, run_fingerprint
 from release.schema import RELEASE_SCHEMA, schema_digest
-from release.splits import published_exceptions, save_exceptions
+from release.split_plan import plan_splits
 from runtime.errors import WorkspaceError
 from runtime.parts import run_key
 from runtime.stages import Context, StageResult, Unit, run_units, warn
 from runtime.storage import fsync_folder, os_errors_explained, sha256_file, write_json
 
-VERSION = "3"
+VERSION = "4"
 
 
 @dataclass(frozen=True)
@@ -115,15 +113,16 @@ def _clear(context: Context, scratch: Path) -> None:
 
 def _decide(context: Context, current: _Current | None, scratch: Path) -> StageResult:
     """Make the publish decisions of every listings part."""
-    run, settings = context.run, context.config.release
-    shares = (settings.validation_share, settings.test_share)
-    lineage = _lineage(current)
-    exceptions = scratch / "exceptions.npy"
-    save_exceptions(exceptions, published_exceptions(lineage, *shares))
+    run = context.run
+    splits = scratch / "splits.npy"
+    folder, manifest = (current.folder, current.manifest) if current else (None, None)
+    plan_splits(context, folder, manifest, splits)
     published = scratch / "published.sqlite"
     if current is not None:
         write_published(published, current.folder, current.manifest, set(run.record["sites"]))
-    parent = current.manifest_sha256 if current else ""
+    given = {
+        "parent": current.manifest_sha256 if current else "", "splits": sha256_file(splits)
+    }  # fmt: skip
     honour = tuple(sorted(set(context.config.crawl.honour)))
     folders = {
         "listings": run.listings,
@@ -135,18 +134,10 @@ def _decide(context: Context, current: _Current | None, scratch: Path) -> StageR
     for part in run.listings.names():
         seals = {name: folder.seal(part) for name, folder in folders.items()}
         inputs = {name: seal.sha256 if seal else "" for name, seal in seals.items()}
-        key = run_key("publish", VERSION, [*shares, honour], {**inputs, "parent": parent})
-        work = DecideWork(
-            run, part, key, current.folder if current else None, published, exceptions, *shares,
-            honour,
-        )  # fmt: skip
+        key = run_key("publish", VERSION, [honour], {**inputs, **given})
+        work = DecideWork(run, part, key, folder, published, splits, honour)
         units.append(Unit(part, key, work))
     return run_units(context, "publish: decide", [run.decisions("publish")], units, decide_part)
-
-
-def _lineage(current: _Current | None) -> Iterator[pa.RecordBatch]:
-    if current is not None:
-        yield from stream_table(current.folder / LINEAGE_FILE, ["leak_group", "split"])
 
 
 def _release(

@@ -1,81 +1,141 @@
-"""Splits: train, validation or test, by a fixed hash of the leak group.
+"""Splits: train, validation or test, for whole leak groups, by the quotas of their categories.
 
-Records of one leak group share a split for ever: a group that is published keeps its split even
-when the configured shares change, so that no picture moves from training into a test set.
+Records of one leak group share a split for ever: newcomers of a published group go where it is,
+whatever the quotas say. All other groups, in the order of a hash of their names, go to the split
+that is furthest below the quotas of their categories. In come the newcomers' groups and leaves as
+arrays; out goes the split of each group, which the workers look up by its hash.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
 from runtime.keys import order_hash
 
 SPLITS = ("train", "validation", "test")
 SPLIT_CODE = {split: code for code, split in enumerate(SPLITS)}
 
+SMALLEST_TESTED = 3
+"""From so many records on a category has one in the test split."""
+SMALLEST_VALIDATED = 10
+"""From so many on one in the validation split: below that, training needs them more."""
+
+NEWCOMER = np.dtype([("group", "<u8"), ("leaf", "<i8")])
+ASSIGNED = np.dtype([("group", "<u8"), ("split", "u1")])
+Newcomers = npt.NDArray[np.void]
+Assigned = npt.NDArray[np.void]
+Counts = tuple[int, int, int]
+"""Records in train, validation and test."""
+
 _SALT = "split:"  # the order inside a shard hashes record ids; a split must not follow it
-_KEPT = np.dtype([("group", "<u8"), ("split", "u1")])
 
 
-def split_of(leak_group: str, validation_share: float, test_share: float) -> str:
-    """The split of a group that is not published yet; shares are of groups, 0 to 0.5 each."""
-    point = order_hash(_SALT + leak_group) / 2**64
-    if point < test_share:
-        return "test"
-    return "validation" if point < test_share + validation_share else "train"
+def group_hash(leak_group: str) -> int:
+    """The 64-bit hash by which a leak group is known here, and in whose order groups are placed."""
+    return order_hash(_SALT + leak_group)
+
+
+def leaf_key(sub_class_id: int, subsub_class_id: int | None) -> int:
+    """A category as one number: its third level where it has one."""
+    return sub_class_id << 32 | (subsub_class_id or 0)
+
+
+def quota(records: int, validation_share: float, test_share: float) -> Counts:
+    """How many records of a category the splits should have; shares are 0 to 0.5 each."""
+    test = _share(records, test_share, SMALLEST_TESTED)
+    validation = min(_share(records, validation_share, SMALLEST_VALIDATED), records - test)
+    return records - test - validation, validation, test
+
+
+def _share(records: int, share: float, smallest: int) -> int:
+    least = 1 if share > 0 and records >= smallest else 0
+    return max(int(records * share + 0.5), least)
+
+
+def assign(
+    newcomers: Newcomers,
+    published_groups: Mapping[int, int],
+    published: Mapping[int, Counts],
+    validation_share: float,
+    test_share: float,
+) -> Assigned:
+    """The split of every group that has newcomers, sorted by the group's hash.
+
+    `newcomers` has a row for each of them, NEWCOMER[N]; `published_groups` says the split code of
+    those of their groups that are published, `published` how many records of each leaf stand in
+    which split already.
+    """
+    newcomers = newcomers[np.lexsort((newcomers["leaf"], newcomers["group"]))]
+    names, starts = np.unique(newcomers["group"], return_index=True)
+    leaves = newcomers["leaf"].tolist()
+    ends = np.append(starts[1:], len(leaves))[: len(starts)].tolist()
+    missing = _below_quota(newcomers["leaf"], published, validation_share, test_share)
+    splits = np.empty(len(names), np.uint8)
+    groups = list(zip(names.tolist(), starts.tolist(), ends, strict=True))
+    # Those that have no choice first: the others make up for them.
+    for is_published in (True, False):
+        for number, (name, start, end) in enumerate(groups):
+            if (name in published_groups) is not is_published:
+                continue
+            short = [missing[leaf] for leaf in leaves[start:end]]
+            split = published_groups[name] if is_published else _furthest_below(short)
+            splits[number] = split
+            for of_leaf in short:
+                of_leaf[split] -= 1
+    found = np.empty(len(names), ASSIGNED)
+    found["group"], found["split"] = names, splits
+    return found
+
+
+def _below_quota(
+    leaves: npt.NDArray[np.int64],
+    published: Mapping[int, Counts],
+    validation_share: float,
+    test_share: float,
+) -> dict[int, list[int]]:
+    """By leaf, how many records each split lacks, the newcomers counted in the whole."""
+    found = {}
+    for leaf, count in zip(
+        *(a.tolist() for a in np.unique(leaves, return_counts=True)), strict=True
+    ):
+        have = published.get(leaf, (0, 0, 0))
+        wanted = quota(count + sum(have), validation_share, test_share)
+        found[leaf] = [want - held for want, held in zip(wanted, have, strict=True)]
+    return found
+
+
+def _furthest_below(short: list[list[int]]) -> int:
+    """The split that the group's records are wanted in most; of equals the smallest one."""
+    wanted = [sum(of_split) for of_split in zip(*short, strict=True)]
+    return max(range(len(wanted)), key=lambda split: (wanted[split], split))
 
 
 @dataclass(frozen=True)
 class Splitter:
-    """Splits of newcomers, given the published groups that today's shares would split otherwise.
+    """Looks splits up; `assigned` is sorted by group, 9 bytes each."""
 
-    `kept` is sorted by the 64-bit hash of the group's name, 9 bytes a group; with unchanged
-    shares it is empty, so memory does not grow with the release.
-    """
-
-    validation_share: float
-    test_share: float
-    kept: npt.NDArray[np.void]
+    assigned: Assigned
 
     def split(self, leak_group: str) -> str:
-        """The group's published split, or the one its name hashes to."""
-        name = np.uint64(order_hash(leak_group))
-        place = int(np.searchsorted(self.kept["group"], name))
-        if place < len(self.kept) and self.kept["group"][place] == name:
-            return SPLITS[int(self.kept["split"][place])]
-        return split_of(leak_group, self.validation_share, self.test_share)
+        """The group's split; raises KeyError for one that none of the newcomers is of."""
+        name = np.uint64(group_hash(leak_group))
+        place = int(np.searchsorted(self.assigned["group"], name))
+        if place == len(self.assigned) or self.assigned["group"][place] != name:
+            raise KeyError(leak_group)
+        return SPLITS[int(self.assigned["split"][place])]
 
 
-def published_exceptions(
-    lineage: Iterable[pa.RecordBatch], validation_share: float, test_share: float
-) -> npt.NDArray[np.void]:
-    """Published groups whose split is not what `split_of` gives now, for `Splitter.kept`.
-
-    `lineage` streams batches with `leak_group` and `split`.
-    """
-    found: list[tuple[int, int]] = []
-    for batch in lineage:
-        groups, splits = batch["leak_group"].to_pylist(), batch["split"].to_pylist()
-        found.extend(
-            (order_hash(group), SPLIT_CODE[split])
-            for group, split in zip(groups, splits, strict=True)
-            if split_of(group, validation_share, test_share) != split
-        )
-    return np.unique(np.array(found, dtype=_KEPT))
-
-
-def save_exceptions(path: Path, kept: npt.NDArray[np.void]) -> None:
-    """Write `kept` for the workers."""
+def save_assigned(path: Path, assigned: Assigned) -> None:
+    """Write the splits for the workers."""
     with path.open("wb") as stream:
-        np.save(stream, kept)
+        np.save(stream, assigned)
 
 
-def load_splitter(path: Path, validation_share: float, test_share: float) -> Splitter:
-    """The splitter over a file of `save_exceptions`, memory-mapped."""
-    return Splitter(validation_share, test_share, np.load(path, mmap_mode="r"))
+def load_splitter(path: Path) -> Splitter:
+    """The splitter over a file of `save_assigned`, memory-mapped."""
+    return Splitter(np.load(path, mmap_mode="r"))

@@ -1,4 +1,4 @@
-"""The pure parts of publishing: splits, where shards are cut, and the merge of sorted tables."""
+"""The pure parts of publishing: where shards are cut, and the merge of sorted tables."""
 
 import numpy as np
 import pyarrow as pa
@@ -10,31 +10,7 @@ from release.build import site_order
 from release.lineage import merge_sorted
 from release.manifest import next_version
 from release.shards import PLAN, cut
-from release.splits import SPLITS, Splitter, published_exceptions, split_of
-
-GROUPS = [f"shop-a:{number}" for number in range(4000)]
-
-
-def test_shares_of_groups_are_met() -> None:
-    splits = [split_of(group, 0.05, 0.1) for group in GROUPS]
-    assert splits.count("validation") / len(GROUPS) == pytest.approx(0.05, abs=0.015)
-    assert splits.count("test") / len(GROUPS) == pytest.approx(0.1, abs=0.02)
-
-
-def test_no_group_moves_out_of_test_when_the_test_share_grows() -> None:
-    for group in GROUPS:
-        if split_of(group, 0.05, 0.1) == "test":
-            assert split_of(group, 0.05, 0.2) == "test"
-
-
-def test_only_groups_that_would_move_are_remembered() -> None:
-    splits = [split_of(group, 0.05, 0.05) for group in GROUPS]
-    lineage = pa.RecordBatch.from_pydict({"leak_group": GROUPS, "split": splits})
-    assert len(published_exceptions([lineage], 0.05, 0.05)) == 0
-    kept = published_exceptions([lineage], 0.2, 0.2)
-    assert 0 < len(kept) < len(GROUPS) / 2
-    splitter = Splitter(0.2, 0.2, kept)
-    assert [splitter.split(group) for group in GROUPS] == splits
+from release.splits import SPLITS
 
 
 @given(
