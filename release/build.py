@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 
 from provenance.ledger import DECIDING_STAGES, Ledger
 from release.card import card
-from release.carry import Removals, carry_files, carry_shards
+from release.carry import Carried, Removals, carried_shards, carry_files, short_shards
 from release.gather import GatherWork, gather
 from release.inputs import config_digest, libraries
 from release.lineage import (
@@ -43,11 +43,11 @@ from release.manifest import (
 )
 from release.reversion import Reversion
 from release.schema import RELEASE_SCHEMA, schema_digest
-from release.shards import ShardWork, cut, load_plan, shard_name, write_shard
+from release.shards import ShardRange, ShardWork, cut, load_plan, shard_name, write_shard
 from runtime.origins import IMPORTED_SITE, MEP3M_LICENCE, MEP3M_TERMS
 from runtime.progress import progress
 from runtime.stages import Context
-from runtime.storage import atomic_path, write_bytes
+from runtime.storage import atomic_path, link_or_copy, write_bytes
 from runtime.tables import DECISIONS, FINGERPRINT, FINGERPRINTS, LINEAGE, Table
 from runtime.version import SOFTWARE, VERSION
 from runtime.workspace import Run
@@ -84,9 +84,7 @@ class _CollectWork:
 
 def build_release(build: Build) -> None:
     """Write every file of the release into `build.folder`, the manifest last."""
-    files = _newcomer_shards(build)
-    added = sum(entry.rows or 0 for entry in files)
-    files += _carried_shards(build, files)
+    files, added = _shards(build)
     files += _decisions(build)
     files += _lineage(build)
     manifest = _manifest(build, files, added)
@@ -100,30 +98,60 @@ def build_release(build: Build) -> None:
 # ------------------------------------------------------------------------------ shards
 
 
-def _newcomer_shards(build: Build) -> list[FileEntry]:
+def _shards(build: Build) -> tuple[list[FileEntry], int]:
+    """Every shard, and how many newcomers are in them.
+
+    Newcomers top up the short shard of their split, then fill shards of their own; of the parent's
+    others those that change are written again, and the rest linked.
+    """
     context, settings = build.context, build.context.config.release
     (build.folder / "data").mkdir(parents=True)
     spills = _gather(build)
     context.pool.rest()  # the two passes' memory need not add up
-    ranges = cut(load_plan(spills), settings.shard_mib * 2**20)
+    carried = _carried(build)
+    plan, shard_bytes = load_plan(spills), settings.shard_mib * 2**20
+    short = short_shards(carried, shard_bytes)
+    ranges = cut(plan, shard_bytes, {split: shard.size for split, shard in short.items()})
     numbers: Counter[str] = Counter()
-    works = []
-    for shard_range in ranges:
-        name = shard_name(shard_range.split, build.version, numbers[shard_range.split])
-        numbers[shard_range.split] += 1
-        works.append(
-            ShardWork(
-                shard_range, spills, build.folder, name, settings.row_group_rows, build.fingerprint
-            )
-        )
+    written: set[str] = set()
+
+    def work(split: str, old: Carried | None, range_: ShardRange | None) -> ShardWork:
+        name = shard_name(split, build.version, numbers[split])
+        numbers[split] += 1
+        if old is not None:
+            written.add(old.entry.path)
+        return ShardWork(
+            split, build.folder, name, settings.row_group_rows, build.fingerprint,
+            None if old is None else old.rows, range_, spills,
+        )  # fmt: skip
+
+    works = [work(range_.split, short.pop(range_.split, None), range_) for range_ in ranges]
+    works += [
+        work(shard.facts.split, shard, None)
+        for shard in carried
+        if shard.is_changed and shard.entry.path not in written
+    ]
     with progress("publish: write shards", len(works), quiet=context.quiet) as tick:
         entries = []
-        for entry in context.pool.map(write_shard, works):
-            entries.append(entry)
-            tick(len(entries))
+        for done, entry in enumerate(context.pool.map(write_shard, works), start=1):
+            entries += [entry] if entry is not None else []
+            tick(done)
+    for shard in carried:
+        if shard.entry.path not in written:
+            link_or_copy(shard.rows.source, build.folder / shard.entry.path)
+            entries.append(shard.entry)
     for spill in spills:
         spill.unlink()
-    return entries
+    return entries, len(plan)
+
+
+def _carried(build: Build) -> list[Carried]:
+    if build.parent is None or build.parent_manifest is None:
+        return []
+    return carried_shards(
+        build.context.pool, build.parent, build.parent_manifest, build.removals,
+        reprints=None if build.reversion is None else build.reversion.reprints,
+    )  # fmt: skip
 
 
 def _gather(build: Build) -> tuple[Path, ...]:
@@ -147,19 +175,6 @@ def _gather(build: Build) -> tuple[Path, ...]:
         for done, _ in enumerate(context.pool.map(gather, works), start=1):
             tick(done)
     return tuple(work.spill for work in works)
-
-
-def _carried_shards(build: Build, written: list[FileEntry]) -> list[FileEntry]:
-    if build.parent is None or build.parent_manifest is None:
-        return []
-    taken = Counter(entry.shard.split for entry in written if entry.shard is not None)
-    return carry_shards(
-        build.context.pool, build.parent, build.parent_manifest, build.folder, build.removals,
-        version=build.version, first_numbers=dict(taken),
-        row_group_rows=build.context.config.release.row_group_rows,
-        fingerprint=build.fingerprint,
-        reprints=None if build.reversion is None else build.reversion.reprints,
-    )  # fmt: skip
 
 
 # --------------------------------------------------------------------------- decisions

@@ -1,12 +1,14 @@
 """Carrying: what a release takes over from its parent, by hard link wherever that works.
 
-A shard is written again only when it loses a record, when its fingerprints get another version, or
-when releases have columns that it lacks; decisions of earlier runs never change.
+A shard is written again only when it is topped up or loses a record, when its fingerprints get
+another version, or when releases have columns that it lacks; decisions of earlier runs never
+change.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,9 +16,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from release.manifest import FileEntry, Manifest
+from release.carried_rows import CarriedShard
+from release.gather import ROW_BYTES
+from release.manifest import FileEntry, Manifest, ShardFacts
 from release.schema import RELEASE_SCHEMA, schema_digest
-from release.shards import RewriteWork, order_text, rewrite_shard, shard_name
+from release.shards import order_text
 from runtime.executor import WorkerPool
 from runtime.parts import PartFolder
 from runtime.storage import link_or_copy
@@ -29,6 +33,21 @@ class Removals:
     file: Path
     ids: pa.Array
     splits: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Carried:
+    """A shard of the parent; `is_changed` tells whether it has to be written again."""
+
+    entry: FileEntry
+    facts: ShardFacts
+    rows: CarriedShard
+    is_changed: bool
+
+    @property
+    def size(self) -> int:
+        """Its pictures' bytes and what its rows count for beside them."""
+        return self.facts.image_bytes + ROW_BYTES * (self.entry.rows or 0)
 
 
 @dataclass(frozen=True)
@@ -48,50 +67,51 @@ def write_removals(file: Path, removed: dict[str, str]) -> Removals:
     return Removals(file, ids, tuple(removed[record] for record in sorted(removed)))
 
 
-def carry_shards(
+def carried_shards(
     pool: WorkerPool,
     parent: Path,
     manifest: Manifest,
-    folder: Path,
     removals: Removals,
     *,
-    version: str,
-    first_numbers: dict[str, int],
-    row_group_rows: int,
-    fingerprint: str | None,
     reprints: PartFolder | None = None,
-) -> list[FileEntry]:
-    """Link the parent's shards into `folder`, and write those again that lose a record.
+) -> list[Carried]:
+    """The parent's shards in their order, each with how it goes on.
 
     With `reprints`, fingerprints of another version for every shard, all are written again, as they
-    are where the parent has another schema. A rewritten shard is named for this version;
-    `first_numbers` says by split where its numbers start. Raises PartError where a shard has no
-    such fingerprints.
+    are where the parent has another schema.
     """
     if reprints is None and manifest.schema_sha256 == schema_digest(RELEASE_SCHEMA):
         affected = _affected(pool, parent, manifest, removals)
     else:
         affected = {entry.path for entry, _ in manifest.shards}
-    kept: list[FileEntry] = []
-    works: list[RewriteWork] = []
-    numbers = dict(first_numbers)
-    for entry, facts in manifest.shards:
-        if entry.path in affected:
-            number = numbers.get(facts.split, 0)
-            numbers[facts.split] = number + 1
-            target = shard_name(facts.split, version, number)
-            works.append(
-                RewriteWork(
-                    parent / entry.path, facts.split, removals.file, folder, target,
-                    row_group_rows, fingerprint,
-                    None if reprints is None else reprints.path(Path(entry.path).stem),
-                )
-            )  # fmt: skip
-        else:
-            link_or_copy(parent / entry.path, folder / entry.path)
-            kept.append(entry)
-    kept.extend(entry for entry in pool.map(rewrite_shard, works) if entry is not None)
-    return kept
+    return [
+        Carried(
+            entry,
+            facts,
+            CarriedShard(
+                parent / entry.path,
+                removals.file,
+                facts.without_picture < (entry.rows or 0),
+                None if reprints is None else reprints.path(Path(entry.path).stem),
+            ),
+            entry.path in affected,
+        )
+        for entry, facts in manifest.shards
+    ]
+
+
+def short_shards(carried: Iterable[Carried], shard_bytes: int) -> dict[str, Carried]:
+    """By split the shard to top up: the smallest one, where a tenth of a shard or more is free.
+
+    So each release leaves one short shard in a split, and one that lost a record counts as full.
+    """
+    smallest: dict[str, Carried] = {}
+    for shard in carried:
+        if shard.size * 10 <= shard_bytes * 9:
+            known = smallest.get(shard.facts.split)
+            if known is None or shard.size < known.size:
+                smallest[shard.facts.split] = shard
+    return smallest
 
 
 def carry_files(

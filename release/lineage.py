@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 
 from runtime.errors import WorkspaceError
 from runtime.parts import text_metadata
+from runtime.regroup import regrouped
 from runtime.storage import atomic_path
 from runtime.tables import Table
 
@@ -134,7 +135,6 @@ def write_sorted(
     `metadata` is added to its schema.
     """
     total = 0
-    pending: list[pa.Table] = []
     with (
         atomic_path(path) as temporary,
         pq.ParquetWriter(
@@ -145,15 +145,7 @@ def write_sorted(
             write_page_checksum=True,
         ) as writer,
     ):
-        waiting = 0
-        for piece in rows:
-            pending.append(piece.cast(table.schema))
-            waiting += piece.num_rows
-            while waiting >= ROW_GROUP_ROWS:
-                joined = pa.concat_tables(pending)
-                writer.write_table(joined.slice(0, ROW_GROUP_ROWS), ROW_GROUP_ROWS)
-                pending, waiting = [joined.slice(ROW_GROUP_ROWS)], waiting - ROW_GROUP_ROWS
-                total += ROW_GROUP_ROWS
-        if waiting:
-            writer.write_table(pa.concat_tables(pending), ROW_GROUP_ROWS)
-    return total + waiting
+        for group in regrouped((piece.cast(table.schema) for piece in rows), ROW_GROUP_ROWS):
+            writer.write_table(group, ROW_GROUP_ROWS)
+            total += group.num_rows
+    return total

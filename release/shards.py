@@ -1,15 +1,18 @@
 """Second pass of the shuffle: cut the newcomers into shards and write each one.
 
-A split's records stand in the order of a hash of their ids, so a shard is a range of that hash;
-where to cut follows from the pictures' sizes alone. Plain Parquet: zstd for text, nothing over
-the pictures, page index, page checksums, small row groups for random readers.
+A split's newcomers stand in the order of a hash of their ids, so a shard is a range of that hash,
+behind the rows of the published shard that it tops up; where to cut follows from the pictures'
+sizes alone. Plain Parquet: zstd for text, nothing over the pictures, page index, page checksums,
+small row groups for random readers.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -18,20 +21,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from release.lineage import without
+from release.carried_rows import CarriedShard, carried_rows
 from release.manifest import FileEntry, ShardFacts
 from release.schema import (
     IMAGE_BYTES,
     RELEASE_SCHEMA,
-    as_released,
     leaf_paths,
     released_schema,
 )
 from release.spills import SpilledRows, index_path
 from release.splits import SPLIT_CODE, SPLITS
-from runtime.columns import column
-from runtime.errors import PartError
 from runtime.keys import order_hash
+from runtime.regroup import regrouped
 from runtime.storage import atomic_path, sha256_file
 
 DATA = "data"
@@ -52,31 +53,16 @@ class ShardRange:
 
 @dataclass(frozen=True)
 class ShardWork:
-    """One shard to write from the spill files."""
+    """One shard to write: the rows of a published one, then newcomers; either may be None."""
 
-    range: ShardRange
-    spills: tuple[Path, ...]
-    folder: Path
-    target: str
-    row_group_rows: int
-    fingerprint: str | None
-
-
-@dataclass(frozen=True)
-class RewriteWork:
-    """A published shard to write again without the ids in the Arrow file `removed`.
-
-    With `reprints`, a file with the fingerprints of each of its rows, `phash` is taken from there.
-    """
-
-    source: Path
     split: str
-    removed: Path
     folder: Path
     target: str
     row_group_rows: int
     fingerprint: str | None
-    reprints: Path | None = None
+    carried: CarriedShard | None = None
+    newcomers: ShardRange | None = None
+    spills: tuple[Path, ...] = ()
 
 
 def shard_name(split: str, version: str, number: int) -> str:
@@ -90,18 +76,21 @@ def load_plan(spills: Sequence[Path]) -> npt.NDArray[np.void]:
     return np.concatenate([part.astype(PLAN) for part in parts] or [np.empty(0, PLAN)])
 
 
-def cut(plan: npt.NDArray[np.void], shard_bytes: int) -> list[ShardRange]:
+def cut(
+    plan: npt.NDArray[np.void], shard_bytes: int, taken: Mapping[str, int] | None = None
+) -> list[ShardRange]:
     """Shards of about `shard_bytes` of pictures, split by split, in order.
 
     A shard starts with the first record at or past each multiple of `shard_bytes`, so none
-    exceeds it by more than a picture.
+    exceeds it by more than a picture. `taken` says how many bytes of a split's first shard are
+    filled already, less than a shard's.
     """
     found: list[ShardRange] = []
     for code, split in enumerate(SPLITS):
         chosen = plan[plan["split"] == code]
         chosen = chosen[np.argsort(chosen["order"], kind="stable")]
         sizes = chosen["size"].astype(np.int64)
-        bins = (np.cumsum(sizes) - sizes) // shard_bytes
+        bins = (np.cumsum(sizes) - sizes + (taken or {}).get(split, 0)) // shard_bytes
         order = chosen["order"]
         # Equal hashes stay together, since a shard is a range of hashes.
         starts: list[int] = [
@@ -117,57 +106,30 @@ def cut(plan: npt.NDArray[np.void], shard_bytes: int) -> list[ShardRange]:
     return found
 
 
-def write_shard(work: ShardWork) -> FileEntry:
-    """Write one shard; its bytes depend on its records alone, not on how they were spilled."""
-    range_ = work.range
-    with SpilledRows(work.spills, SPLIT_CODE[range_.split], range_.low, range_.high) as rows:
-        size = work.row_group_rows
-        if not rows.pictured:
-            size = max(size, TEXT_ROW_GROUP_ROWS)
-        return _write(work.folder, work.target, range_.split, rows.groups(size), work.fingerprint)
+def write_shard(work: ShardWork) -> FileEntry | None:
+    """Write one shard, or nothing when no row is left for it.
 
-
-def rewrite_shard(work: RewriteWork) -> FileEntry | None:
-    """Write a published shard without its removed records; None when none is left."""
-    with pa.memory_map(str(work.removed)) as source:
-        removed = pa.ipc.open_file(source).read_all()["record_id"].combine_chunks()
-
-    hashes = None if work.reprints is None else _hashes(work.reprints)
-
-    def kept() -> Iterator[pa.Table]:
-        with pq.ParquetFile(work.source, page_checksum_verification=True) as file:
-            start = 0
-            for group in range(file.num_row_groups):
-                rows = as_released(file.read_row_group(group))
-                if work.reprints is not None and hashes is not None:
-                    count = rows.num_rows - rows["sha256"].null_count
-                    rows = _reprinted(rows, hashes.slice(start, count), work.reprints)
-                    start += count
-                rows = without(rows, removed)
-                if rows.num_rows:
-                    yield rows
-
-    if not any(True for _ in kept()):
-        return None
-    return _write(work.folder, work.target, work.split, kept(), work.fingerprint)
-
-
-def _hashes(reprints: Path) -> pa.Table:
-    try:
-        return pq.read_table(reprints, columns=["record_id", "phash"])
-    except (OSError, pa.ArrowException) as error:
-        raise PartError(reprints, f"cannot be read ({error})") from error
-
-
-def _reprinted(rows: pa.Table, hashes: pa.Table, reprints: Path) -> pa.Table:
-    """The rows with other hashes, which stand in their order; rows without a picture have none."""
-    pictured = pc.is_valid(rows["sha256"])
-    if hashes["record_id"].to_pylist() != rows["record_id"].filter(pictured).to_pylist():
-        raise PartError(reprints, "expected the records of its shard, got others")
-    found = iter(hashes["phash"].to_pylist())
-    values = [next(found) if has_picture else None for has_picture in pictured.to_pylist()]
-    place = rows.schema.get_field_index("phash")
-    return rows.set_column(place, rows.schema.field(place), column(values, pa.uint64()))
+    Its bytes depend on its records alone, not on how they were spilled. Raises PartError where
+    a published shard's new fingerprints do not fit it.
+    """
+    with ExitStack() as opened:
+        pieces: list[Iterator[pa.Table]] = []
+        size = max(work.row_group_rows, TEXT_ROW_GROUP_ROWS)
+        if work.carried is not None:
+            pieces.append(carried_rows(work.carried))
+            size = work.row_group_rows if work.carried.pictured else size
+        if (range_ := work.newcomers) is not None:
+            code = SPLIT_CODE[range_.split]
+            rows = opened.enter_context(SpilledRows(work.spills, code, range_.low, range_.high))
+            size = work.row_group_rows if rows.pictured else size
+            pieces.append(rows.groups(size))
+        groups = regrouped(chain.from_iterable(pieces), size)
+        first = next(groups, None)
+        if first is None:
+            return None
+        return _write(
+            work.folder, work.target, work.split, chain([first], groups), work.fingerprint
+        )
 
 
 @dataclass
@@ -185,9 +147,9 @@ class ShardSummary:
 
     def add(self, rows: pa.Table) -> None:
         """Take in the next rows; there is at least one."""
-        ids = rows["record_id"]
-        self.first = self.first or ids[0].as_py()
-        self.last = ids[-1].as_py()
+        orders = [order_text(record) for record in rows["record_id"].to_pylist()]
+        self.first = min(orders) if not self.first else min(self.first, *orders)
+        self.last = max(self.last, *orders)
         self.rows += rows.num_rows
         sizes = pc.binary_length(pc.struct_field(rows["image"], "bytes"))
         self.without_picture += rows["sha256"].null_count
@@ -201,7 +163,7 @@ class ShardSummary:
     def seal(self, split: str) -> ShardFacts:
         """The facts of all rows together."""
         return ShardFacts(
-            split, order_text(self.first), order_text(self.last), self.image_bytes,
+            split, self.first, self.last, self.image_bytes,
             dict(sorted(self.sites.items())), dict(sorted(self.classes.items())),
             self.fetched[0] if self.fetched else None, self.fetched[1] if self.fetched else None,
             self.without_picture,

@@ -100,11 +100,18 @@ def test_a_mixed_release_is_sound_and_tells_where_records_come_from(mixed: Works
     assert manifest.counts.sites == {"mep3m": 21, "shop-a": 14}
 
 
-def test_the_newest_release_links_the_shards_of_those_before(mixed: Workspace) -> None:
+def test_a_short_shard_is_topped_up_and_the_others_are_linked(mixed: Workspace) -> None:
     releases = mixed.releases
     for older, newer in (("1.0.0", "1.1.0"), ("1.1.0", "1.2.0")):
+        shards = {p.name: p for p in (releases / newer / "data").iterdir()}
         for shard in (releases / older / "data").iterdir():
-            assert (releases / newer / "data" / shard.name).stat().st_ino == shard.stat().st_ino
+            if shard.name in shards:
+                assert shards[shard.name].stat().st_ino == shard.stat().st_ino
+            else:
+                split = shard.name.split("-")[0]
+                assert f"{split}-{newer}-00000.parquet" in shards
+        splits = [name.split("-")[0] for name in shards]
+        assert len(splits) == len(set(splits))  # all are short: one of each split is left
 
 
 def test_every_imported_record_is_audited_to_its_row(mixed: Workspace) -> None:

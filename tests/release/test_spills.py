@@ -80,8 +80,11 @@ def ids(paths: Sequence[Path], low: int = 0, high: int = LAST, groups: int = 4) 
 def shard(paths: Sequence[Path], folder: Path) -> tuple[bytes, FileEntry]:
     (folder / "data").mkdir(parents=True)
     range_ = ShardRange("train", 0, LAST)
-    work = ShardWork(range_, tuple(paths), folder, "data/train.parquet", 8, None)
+    work = ShardWork(
+        "train", folder, "data/train.parquet", 8, None, newcomers=range_, spills=tuple(paths)
+    )
     entry = write_shard(work)
+    assert entry is not None
     return (folder / "data" / "train.parquet").read_bytes(), entry
 
 
