@@ -6,7 +6,7 @@ and the last publish decision on it says that it is published; nothing else says
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +19,7 @@ import pyarrow as pa
 from provenance.failure import Failure
 from provenance.ledger import FATES
 from provenance.records import KEY, Records, find_keys, record_keys
+from release.ledger_files import ledger_files
 from release.lineage import FINGERPRINTS_FILE, LINEAGE_FILE, schema_metadata, stream_table
 from release.manifest import FileEntry, Manifest, RuleCount
 from release.splits import SPLIT_CODE
@@ -210,31 +211,27 @@ class _Said:
 
 
 def check_decisions(folder: Path, manifest: Manifest, lineage: LineageKeys) -> Iterator[Failure]:
-    """The account of every run in the manifest is that of its decisions, and so are the records."""
+    """The files of decisions hold what the manifest counts, and the newest ones say what lineage
+    says; the account of every run adds up."""
     said = _Said(np.zeros(len(lineage.keys), np.bool_))
-    files: dict[str, list[FileEntry]] = defaultdict(list)
-    for entry in manifest.files:
-        if entry.path.startswith("decisions/"):
-            files[entry.path.split("/")[1]].append(entry)
-    for run_id, facts in manifest.runs.items():
+    for entry in ledger_files(manifest):
         rules: Counter[tuple[str, str, str]] = Counter()
-        for entry in files.pop(run_id, []):
-            yield from _read_decisions(folder, entry, run_id, lineage, said, rules)
+        yield from _read_decisions(folder, entry, lineage, said, rules)
         actual = tuple(RuleCount(*key, count) for key, count in sorted(rules.items()))
-        if actual != facts.rules:
+        if entry.ledger is not None and actual != entry.ledger.rules:
             differing = sorted(
-                f"{r.stage} {r.rule} {r.verdict} {r.count}" for r in set(actual) ^ set(facts.rules)
+                f"{r.stage} {r.rule} {r.verdict} {r.count}"
+                for r in set(actual) ^ set(entry.ledger.rules)
             )
             yield Failure(
-                f"decisions/{run_id}", None,
+                entry.path, None,
                 f"expected the manifest's counts by rule, they differ in: {'; '.join(differing)}",
             )  # fmt: skip
+    for run_id, facts in manifest.runs.items():
         if sum(facts.fates.get(fate, 0) for fate in FATES) != facts.sightings:
             yield Failure(
                 "manifest.json", None, f"run {run_id}: its fates do not add up to its sightings"
             )
-    for run_id in sorted(files):
-        yield Failure(f"decisions/{run_id}", None, "expected a run that the manifest names")
     for place in np.flatnonzero(~said.published):
         row = int(lineage.rows[place])
         yield Failure(_LINEAGE, row, "expected a publish decision with verdict published last")
@@ -242,18 +239,15 @@ def check_decisions(folder: Path, manifest: Manifest, lineage: LineageKeys) -> I
 
 
 def _read_decisions(
-    folder: Path, entry: FileEntry, run_id: str, lineage: LineageKeys, said: _Said,
+    folder: Path, entry: FileEntry, lineage: LineageKeys, said: _Said,
     rules: Counter[tuple[str, str, str]],
 ) -> Iterator[Failure]:  # fmt: skip
-    columns = ["record_id", "stage", "rule", "verdict", "run_id"]
+    columns = ["record_id", "stage", "rule", "verdict"]
     first = 0
     for batch in stream_table(folder / entry.path, columns):
         names = [batch[name].to_pylist() for name in columns]
         rows = list(zip(*names, strict=True))
-        rules.update((stage, rule, verdict) for _, stage, rule, verdict, _ in rows)
-        for number, row in enumerate(rows, start=first):
-            if row[4] != run_id:
-                yield Failure(entry.path, number, f"expected run {run_id}, got {row[4]}")
+        rules.update((stage, rule, verdict) for _, stage, rule, verdict in rows)
         own = [
             (n, r[0], r[3])
             for n, r in enumerate(rows, start=first)

@@ -13,15 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from provenance.ledger import DECIDING_STAGES, Ledger
+from provenance.ledger import Ledger
 from release.card import card
-from release.carry import Carried, Removals, carried_shards, carry_files, short_shards
+from release.carry import Carried, Removals, carried_shards, short_shards
 from release.gather import GatherWork, gather
 from release.inputs import config_digest, libraries
+from release.ledger import carry_ledger, site_order, write_ledger
 from release.lineage import (
     FINGERPRINTS_FILE,
     LINEAGE_FILE,
@@ -47,10 +46,9 @@ from release.shards import ShardRange, ShardWork, cut, load_plan, shard_name, wr
 from runtime.origins import IMPORTED_SITE, MEP3M_LICENCE, MEP3M_TERMS
 from runtime.progress import progress
 from runtime.stages import Context
-from runtime.storage import atomic_path, link_or_copy, write_bytes
-from runtime.tables import DECISIONS, FINGERPRINT, FINGERPRINTS, LINEAGE, Table
+from runtime.storage import link_or_copy, write_bytes
+from runtime.tables import FINGERPRINT, FINGERPRINTS, LINEAGE, Table
 from runtime.version import SOFTWARE, VERSION
-from runtime.workspace import Run
 
 MAX_SPILLS = 256  # each shard looks into every spill file
 
@@ -73,19 +71,10 @@ class Build:
     reversion: Reversion | None
 
 
-@dataclass(frozen=True)
-class _CollectWork:
-    """All stages' decisions on one listings part, to be laid into the release."""
-
-    run: Run
-    part: str
-    folder: Path
-
-
 def build_release(build: Build) -> None:
     """Write every file of the release into `build.folder`, the manifest last."""
     files, added = _shards(build)
-    files += _decisions(build)
+    files += _ledger(build)
     files += _lineage(build)
     manifest = _manifest(build, files, added)
     readme = build.folder / "README.md"
@@ -177,48 +166,19 @@ def _gather(build: Build) -> tuple[Path, ...]:
     return tuple(work.spill for work in works)
 
 
-# --------------------------------------------------------------------------- decisions
+# --------------------------------------------------------- ledger, lineage, fingerprints
 
 
-def _decisions(build: Build) -> list[FileEntry]:
-    """The parent's decisions by link, this run's by listings part."""
-    run = build.context.run
-    folder = build.folder / "decisions" / run.run_id
-    folder.mkdir(parents=True)
-    works = [_CollectWork(run, part, build.folder) for part in run.listings.names()]
-    entries = list(build.context.pool.map(collect_decisions, works))
-    if build.parent is not None and build.parent_manifest is not None:
-        own = f"decisions/{run.run_id}/"
-        # A run published again under other settings speaks anew for itself.
-        carried = carry_files(
-            build.parent, build.parent_manifest, build.folder, "decisions", skip=own
-        )
-        entries += carried
-    return entries
-
-
-def collect_decisions(work: _CollectWork) -> FileEntry:
-    """Write all stages' decisions of a part, by record, stage order and rule."""
-    tables = []
-    for number, stage in enumerate(DECIDING_STAGES):
-        folder = work.run.decisions(stage)
-        if folder.seal(work.part) is not None:
-            rows = folder.read(work.part)
-            order = pa.array(np.full(rows.num_rows, number, np.int8))
-            tables.append(rows.append_column("order", order))
-    rows = pa.concat_tables(tables).sort_by(
-        [(name, "ascending") for name in ("record_id", "order", "rule", "value", "peer_id")]
+def _ledger(build: Build) -> list[FileEntry]:
+    """The parent's decisions by link, and this run's as far as they are new."""
+    context = build.context
+    parent = build.parent, build.parent_manifest
+    entry = write_ledger(
+        context.pool, context.run, build.folder, build.scratch, build.version, *parent
     )
-    path = work.folder / "decisions" / work.run.run_id / f"{work.part}.parquet"
-    with atomic_path(path) as temporary:
-        pq.write_table(
-            rows.drop_columns("order").cast(DECISIONS.schema), temporary, compression="zstd",
-            write_page_index=True, write_page_checksum=True,
-        )  # fmt: skip
-    return file_entry(work.folder, path, rows=rows.num_rows)
-
-
-# ----------------------------------------------------------------- lineage, fingerprints
+    if build.parent is None or build.parent_manifest is None:
+        return [entry]
+    return [entry, *carry_ledger(build.parent, build.parent_manifest, build.folder)]
 
 
 def _lineage(build: Build) -> list[FileEntry]:
@@ -249,12 +209,6 @@ def _newcomers(build: Build, table: Table) -> Iterator[pa.RecordBatch]:
     folder = build.scratch / table.name
     for path in sorted(folder.glob("*.parquet"), key=lambda path: site_order(path.stem)):
         yield from stream_table(path)
-
-
-def site_order(part: str) -> tuple[str, str]:
-    """Orders parts `<site>-<number>` as the record ids in them, which start with `<site>:`."""
-    site, _, number = part.rpartition("-")
-    return f"{site}:", number
 
 
 def _as_lineage(batch: pa.RecordBatch, version: str) -> pa.RecordBatch:

@@ -23,7 +23,6 @@ from release.schema import RELEASE_SCHEMA, schema_digest
 from release.shards import order_text
 from runtime.executor import WorkerPool
 from runtime.parts import PartFolder
-from runtime.storage import link_or_copy
 
 
 @dataclass(frozen=True)
@@ -112,20 +111,6 @@ def short_shards(carried: Iterable[Carried], shard_bytes: int) -> dict[str, Carr
             if known is None or shard.size < known.size:
                 smallest[shard.facts.split] = shard
     return smallest
-
-
-def carry_files(
-    parent: Path, manifest: Manifest, folder: Path, below: str, *, skip: str
-) -> list[FileEntry]:
-    """Link the parent's files below a folder, unchanged, but not those whose path starts `skip`."""
-    entries = [
-        entry
-        for entry in manifest.files
-        if entry.path.startswith(f"{below}/") and not entry.path.startswith(skip)
-    ]
-    for entry in entries:
-        link_or_copy(parent / entry.path, folder / entry.path)
-    return entries
 
 
 def _affected(pool: WorkerPool, parent: Path, manifest: Manifest, removals: Removals) -> set[str]:

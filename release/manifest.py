@@ -40,14 +40,36 @@ class ShardFacts:
 
 
 @dataclass(frozen=True)
+class RuleCount:
+    """How many decisions a rule made."""
+
+    stage: str
+    rule: str
+    verdict: str
+    count: int
+
+
+@dataclass(frozen=True)
+class LedgerFacts:
+    """What a file of decisions holds: of how many records, and how many of each rule."""
+
+    records: int
+    rules: tuple[RuleCount, ...]
+
+
+@dataclass(frozen=True)
 class FileEntry:
-    """One file, by its path inside the release with forward slashes; `rows` of Parquet files."""
+    """One file, by its path inside the release with forward slashes; `rows` of Parquet files.
+
+    Data files have `shard`, files of decisions `ledger`.
+    """
 
     path: str
     bytes: int
     sha256: str
     rows: int | None = None
     shard: ShardFacts | None = None
+    ledger: LedgerFacts | None = None
 
 
 @dataclass(frozen=True)
@@ -64,16 +86,6 @@ class SiteTerms:
 
     terms_url: str
     licence: str
-
-
-@dataclass(frozen=True)
-class RuleCount:
-    """How many decisions a rule made."""
-
-    stage: str
-    rule: str
-    verdict: str
-    count: int
 
 
 @dataclass(frozen=True)

@@ -129,7 +129,7 @@ def test_verify_passes_and_one_changed_byte_fails_it(demo: DemoRun, tmp_path: Pa
 
 def test_every_fate_can_be_audited(demo: DemoRun) -> None:
     seen = set()
-    for path in sorted(demo.release.glob("decisions/*/*.parquet")):
+    for path in sorted(demo.release.glob("decisions/*.parquet")):
         for row in pq.read_table(path).to_pylist():
             verdict = row["verdict"]
             if verdict in seen or verdict in ("kept", "flagged"):

@@ -90,7 +90,7 @@ def test_two_demos_with_one_seed_give_the_same_records(demo: DemoRun, tmp_path: 
     pandas.testing.assert_frame_equal(*frames)
     verdicts = []
     for run in (demo, other):
-        files = sorted(run.release.glob("decisions/*/*.parquet"))
+        files = sorted(run.release.glob("decisions/*.parquet"))
         columns = ["record_id", "stage", "rule", "verdict", "peer_id"]
         frame = pandas.concat(pandas.read_parquet(f, columns=columns) for f in files)
         verdicts.append(frame.sort_values(columns).reset_index(drop=True))

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from release.build import site_order
+from release.ledger import site_order
 from release.lineage import merge_sorted
 from release.manifest import next_version
 from release.shards import PLAN, cut
