@@ -100,6 +100,15 @@ def refresh_option(function: Callable[..., Any]) -> Callable[..., Any]:
     )(function)  # fmt: skip
 
 
+def adopt_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The option of the commands that publish."""
+    return click.option(
+        "--adopt", is_flag=True,
+        help="Make a major release: published records take today's titles, pictures and labels, "
+        "and those that today's rules refuse leave.",
+    )(function)  # fmt: skip
+
+
 def _source(
     config_path: Path, patterns: tuple[str, ...], site: str | None
 ) -> tuple[Config, Begin | None]:
@@ -142,10 +151,16 @@ def _stage_command(stage: str) -> None:
         return run_stages(load_config(config_path), config_path.parent, [stage], quiet=quiet)
 
 
-def _crawling_command(name: str, stages: Sequence[str], text: str) -> None:
+def _crawling_command(
+    name: str,
+    stages: Sequence[str],
+    text: str,
+    further: Callable[[Callable[..., Any]], Callable[..., Any]] = lambda function: function,
+) -> None:
     @main.command(name=name, help=text)
     @from_warc_options
     @refresh_option
+    @further
     @config_option
     @command
     def _(
@@ -154,15 +169,17 @@ def _crawling_command(name: str, stages: Sequence[str], text: str) -> None:
         site: str | None,
         refresh_after: float | None,
         quiet: bool,
+        adopt: bool = False,
     ) -> Outcome:
         config, begin = _source(config_path, patterns, site)
         config = _refreshed(config, refresh_after)
-        return run_stages(config, config_path.parent, stages, begin, quiet=quiet)
+        return run_stages(config, config_path.parent, stages, begin, quiet=quiet, adopt=adopt)
 
 
 _crawling_command(
-    "run", list(STAGE_HELP), "Run all stages: go on with an unfinished run, or start a new one."
-)
+    "run", list(STAGE_HELP), "Run all stages: go on with an unfinished run, or start a new one.",
+    adopt_option,
+)  # fmt: skip
 _crawling_command("crawl", ["crawl"], STAGE_HELP["crawl"])
 
 
@@ -175,7 +192,16 @@ def fetch(config_path: Path, refresh_after: float | None, quiet: bool) -> Outcom
     return run_stages(config, config_path.parent, ["fetch"], quiet=quiet)
 
 
-for _name in ("merge", "clean", "map", "dedupe", "publish"):
+@main.command(help=STAGE_HELP["publish"])
+@adopt_option
+@config_option
+@command
+def publish(config_path: Path, adopt: bool, quiet: bool) -> Outcome:
+    config = load_config(config_path)
+    return run_stages(config, config_path.parent, ["publish"], quiet=quiet, adopt=adopt)
+
+
+for _name in ("merge", "clean", "map", "dedupe"):
     _stage_command(_name)
 
 
@@ -187,6 +213,7 @@ def run_stages(
     *,
     quiet: bool,
     preload: bool = True,
+    adopt: bool = False,
 ) -> Outcome:
     """Run stages of the newest unfinished run; `crawl` starts a new run where there is none.
 
@@ -216,6 +243,7 @@ def run_stages(
         if current is None and whole:
             answered = _answered_run(workspace, config, config_folder)
             if answered is not None:
+                _ask_to_adopt(answered, adopt)
                 context = Context(config, config_folder, workspace, answered, pool, quiet)
                 outcome = _recorded(context, (), ANSWERED_STAGES)
                 if outcome.values["release"]:
@@ -244,10 +272,18 @@ def run_stages(
 
             sites = sites_of(current, config, config_folder)
         remove_temporaries(workspace.folder)
+        if "publish" in stages:
+            _ask_to_adopt(current, adopt)
         if _has_published(workspace, current):
             stages = []  # it was killed before it could say so; there is nothing left to do
         context = Context(config, config_folder, workspace, current, pool, quiet)
         return _recorded(context, sites, stages)
+
+
+def _ask_to_adopt(run: Run, adopt: bool) -> None:
+    """Record that the run adopts what differs; a killed one goes on as it was asked to."""
+    if adopt or run.is_finished:
+        run.update(adopted=adopt)
 
 
 def _recorded(context: Context, sites: Sequence[Site], stages: Sequence[str]) -> Outcome:

@@ -129,9 +129,8 @@ def _manifest_faults(folder: Path, manifest: Manifest) -> Iterator[Failure]:
     if manifest.schema_sha256 != expected:
         yield Failure(MANIFEST, None, f"expected schema {expected}, got {manifest.schema_sha256}")
     said = asdict(manifest.counts)
-    counted = asdict(
-        count_records(manifest.shards, added=manifest.counts.added, removed=manifest.counts.removed)
-    )
+    flow = {name: said[name] for name in ("added", "removed", "changed")}
+    counted = asdict(count_records(manifest.shards, **flow))
     for name, value in counted.items():
         if said[name] != value:
             yield Failure(MANIFEST, None, f"counts.{name}: expected {value}, got {said[name]}")

@@ -16,8 +16,9 @@ from typing import Any
 import pyarrow as pa
 
 from provenance.ledger import Ledger
+from release.adoption import is_adopting
 from release.card import card
-from release.carry import Carried, Removals, carried_shards, short_shards
+from release.carry import Carried, Named, carried_shards, short_shards
 from release.gather import GatherWork, gather
 from release.inputs import config_digest, libraries
 from release.ledger import carry_ledger, site_order, write_ledger
@@ -26,6 +27,7 @@ from release.lineage import (
     LINEAGE_FILE,
     merge_sorted,
     stream_table,
+    without,
     write_sorted,
 )
 from release.manifest import (
@@ -50,6 +52,9 @@ from runtime.storage import link_or_copy, write_bytes
 from runtime.tables import FINGERPRINT, FINGERPRINTS, LINEAGE, Table
 from runtime.version import SOFTWARE, VERSION
 
+NEWCOMERS, ADOPTED = "newcomers", "adopted"
+"""Counts of the publish decisions' seals."""
+_NOBODY = pa.array([], pa.string())
 MAX_SPILLS = 256  # each shard looks into every spill file
 
 
@@ -66,7 +71,8 @@ class Build:
     parent_manifest: Manifest | None
     parent_sha256: str | None
     account: Ledger
-    removals: Removals
+    removals: Named
+    adopted: Named
     fingerprint: str | None
     reversion: Reversion | None
 
@@ -95,9 +101,10 @@ def _shards(build: Build) -> tuple[list[FileEntry], int]:
     """
     context, settings = build.context, build.context.config.release
     (build.folder / "data").mkdir(parents=True)
-    spills = _gather(build)
+    spills = _gather(build, NEWCOMERS)
+    adopted = _gather(build, ADOPTED, build.parent)
     context.pool.rest()  # the two passes' memory need not add up
-    carried = _carried(build)
+    carried = _carried(build, adopted)
     plan, shard_bytes = load_plan(spills), settings.shard_mib * 2**20
     short = short_shards(carried, shard_bytes)
     ranges = cut(plan, shard_bytes, {split: shard.size for split, shard in short.items()})
@@ -129,34 +136,36 @@ def _shards(build: Build) -> tuple[list[FileEntry], int]:
         if shard.entry.path not in written:
             link_or_copy(shard.rows.source, build.folder / shard.entry.path)
             entries.append(shard.entry)
-    for spill in spills:
+    for spill in (*spills, *adopted):
         spill.unlink()
     return entries, len(plan)
 
 
-def _carried(build: Build) -> list[Carried]:
+def _carried(build: Build, adopted: tuple[Path, ...]) -> list[Carried]:
     if build.parent is None or build.parent_manifest is None:
         return []
     return carried_shards(
         build.context.pool, build.parent, build.parent_manifest, build.removals,
         reprints=None if build.reversion is None else build.reversion.reprints,
+        adopted=build.adopted, adopted_spills=adopted,
     )  # fmt: skip
 
 
-def _gather(build: Build) -> tuple[Path, ...]:
-    """First pass; only parts with newcomers are read."""
+def _gather(build: Build, count: str, parent: Path | None = None) -> tuple[Path, ...]:
+    """First pass over the newcomers, or with `parent` over the adopted records; only parts that
+    have some, by that count of theirs, are read."""
     context, run = build.context, build.context.run
     seals = run.decisions("publish").seals()
-    parts = [part for part, seal in seals.items() if seal.counts.get("newcomers")]
-    fingerprints, lineage = build.scratch / FINGERPRINTS.name, build.scratch / LINEAGE.name
-    for folder in (fingerprints, lineage):
-        folder.mkdir()
+    parts = [part for part, seal in seals.items() if seal.counts.get(count)]
+    folder = build.scratch / count
+    fingerprints, lineage = folder / FINGERPRINTS.name, folder / LINEAGE.name
+    for below in (fingerprints, lineage):
+        below.mkdir(parents=True)
     size = max(1, math.ceil(len(parts) / MAX_SPILLS))
     works = [
         GatherWork(
-            run, tuple(parts[start : start + size]),
-            build.scratch / f"spill-{number:05d}.arrow", fingerprints, lineage,
-            build.fingerprint,
+            run, tuple(parts[start : start + size]), folder / f"spill-{number:05d}.arrow",
+            fingerprints, lineage, build.fingerprint, parent,
         )
         for number, start in enumerate(range(0, len(parts), size))
     ]  # fmt: skip
@@ -188,10 +197,14 @@ def _lineage(build: Build) -> list[FileEntry]:
     old = _old(build, FINGERPRINTS_FILE)
     if build.reversion is not None:
         old = stream_table(build.reversion.index)
-    new = _newcomers(build, FINGERPRINTS)
+    new = _gathered(build, FINGERPRINTS)
+    if len(build.adopted.ids):
+        old = (b for rows in old for b in without(_table(rows), build.adopted.ids).to_batches())
+        changed = _gathered(build, FINGERPRINTS, ADOPTED)
+        new = (b for rows in merge_sorted(new, changed, _NOBODY) for b in rows.to_batches())
     pictured = write_sorted(fingerprints, FINGERPRINTS, merge_sorted(old, new, removed), told)
     lineage = build.folder / LINEAGE_FILE
-    named = (_as_lineage(batch, build.version) for batch in _newcomers(build, LINEAGE))
+    named = (_as_lineage(batch, build.version) for batch in _gathered(build, LINEAGE))
     rows = write_sorted(lineage, LINEAGE, merge_sorted(_old(build, LINEAGE_FILE), named, removed))
     return [
         file_entry(build.folder, lineage, rows=rows),
@@ -204,11 +217,15 @@ def _old(build: Build, file: Path) -> Iterator[pa.RecordBatch]:
         yield from stream_table(build.parent / file)
 
 
-def _newcomers(build: Build, table: Table) -> Iterator[pa.RecordBatch]:
-    """The newcomers' rows of a table that was gathered, sorted by record_id over all sites."""
-    folder = build.scratch / table.name
+def _gathered(build: Build, table: Table, count: str = NEWCOMERS) -> Iterator[pa.RecordBatch]:
+    """The rows of a table that were gathered, sorted by record_id over all sites."""
+    folder = build.scratch / count / table.name
     for path in sorted(folder.glob("*.parquet"), key=lambda path: site_order(path.stem)):
         yield from stream_table(path)
+
+
+def _table(batch: pa.RecordBatch) -> pa.Table:
+    return pa.Table.from_batches([batch])
 
 
 def _as_lineage(batch: pa.RecordBatch, version: str) -> pa.RecordBatch:
@@ -223,7 +240,9 @@ def _as_lineage(batch: pa.RecordBatch, version: str) -> pa.RecordBatch:
 def _manifest(build: Build, files: list[FileEntry], added: int) -> Manifest:
     context, before = build.context, build.parent_manifest
     shards = [(entry, entry.shard) for entry in files if entry.shard is not None]
-    counts = count_records(shards, added=added, removed=len(build.removals.ids))
+    counts = count_records(
+        shards, added=added, removed=len(build.removals.ids), changed=len(build.adopted.ids)
+    )
     terms = dict(before.sites) if before else {}
     terms |= {site.key: SiteTerms(site.terms_url, site.licence) for site in context.config.site}
     if context.run.is_imported:
@@ -259,6 +278,8 @@ def _run_facts(build: Build) -> RunFacts:
         "validation_share": config.release.validation_share,
         "test_share": config.release.test_share,
     }
+    if is_adopting(build.context.run):
+        settings["adopted"] = True
     if build.context.run.is_imported:
         settings["imported_sha256"] = build.context.run.record["imported"]["sha256"]
     fates = dict(sorted(account.fates.items()))

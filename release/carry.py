@@ -7,8 +7,9 @@ change.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,18 +17,20 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from release.carried_rows import CarriedShard
+from release.carried_rows import Adopted, CarriedShard
 from release.gather import ROW_BYTES
 from release.manifest import FileEntry, Manifest, ShardFacts
 from release.schema import RELEASE_SCHEMA, schema_digest
 from release.shards import order_text
+from release.splits import SPLIT_CODE
 from runtime.executor import WorkerPool
 from runtime.parts import PartFolder
 
 
 @dataclass(frozen=True)
-class Removals:
-    """Records that leave: their sorted ids as an Arrow file and in memory, and their splits."""
+class Named:
+    """Published records that leave, or change: their sorted ids as an Arrow file and in memory, and
+    their splits."""
 
     file: Path
     ids: pa.Array
@@ -51,36 +54,39 @@ class Carried:
 
 @dataclass(frozen=True)
 class _Search:
-    """Whether a shard holds one of the ids."""
+    """Whether a shard holds one of the ids in an Arrow file."""
 
     shard: Path
-    ids: tuple[str, ...]
+    named: Path
 
 
-def write_removals(file: Path, removed: dict[str, str]) -> Removals:
-    """Write the removed ids (id -> split) for the workers."""
-    ids = pa.array(sorted(removed), pa.string())
+def write_named(file: Path, splits: Mapping[str, str]) -> Named:
+    """Write the ids (id -> split) for the workers."""
+    ids = pa.array(sorted(splits), pa.string())
     table = pa.table({"record_id": ids})
     with pa.OSFile(str(file), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
         writer.write_table(table)
-    return Removals(file, ids, tuple(removed[record] for record in sorted(removed)))
+    return Named(file, ids, tuple(splits[record] for record in sorted(splits)))
 
 
 def carried_shards(
     pool: WorkerPool,
     parent: Path,
     manifest: Manifest,
-    removals: Removals,
+    removals: Named,
     *,
     reprints: PartFolder | None = None,
+    adopted: Named | None = None,
+    adopted_spills: tuple[Path, ...] = (),
 ) -> list[Carried]:
     """The parent's shards in their order, each with how it goes on.
 
     With `reprints`, fingerprints of another version for every shard, all are written again, as they
-    are where the parent has another schema.
+    are where the parent has another schema. The rows of `adopted` records stand in the spills.
     """
     if reprints is None and manifest.schema_sha256 == schema_digest(RELEASE_SCHEMA):
         affected = _affected(pool, parent, manifest, removals)
+        affected |= _affected(pool, parent, manifest, adopted) if adopted else set()
     else:
         affected = {entry.path for entry, _ in manifest.shards}
     return [
@@ -92,6 +98,7 @@ def carried_shards(
                 removals.file,
                 facts.without_picture < (entry.rows or 0),
                 None if reprints is None else reprints.path(Path(entry.path).stem),
+                Adopted(adopted_spills, SPLIT_CODE[facts.split]) if adopted_spills else None,
             ),
             entry.path in affected,
         )
@@ -113,24 +120,24 @@ def short_shards(carried: Iterable[Carried], shard_bytes: int) -> dict[str, Carr
     return smallest
 
 
-def _affected(pool: WorkerPool, parent: Path, manifest: Manifest, removals: Removals) -> set[str]:
-    """Paths of the shards that hold a removed record."""
-    by_split: dict[str, list[tuple[str, str]]] = defaultdict(list)
-    for record, split in zip(removals.ids.to_pylist(), removals.splits, strict=True):
-        by_split[split].append((order_text(record), record))
-    searches: list[tuple[str, _Search]] = []
+def _affected(pool: WorkerPool, parent: Path, manifest: Manifest, named: Named) -> set[str]:
+    """Paths of the shards that hold one of the records."""
+    orders: dict[str, list[str]] = defaultdict(list)
+    for record, split in zip(named.ids.to_pylist(), named.splits, strict=True):
+        orders[split].append(order_text(record))
+    for of_split in orders.values():
+        of_split.sort()
+    searches = []
     for entry, facts in manifest.shards:
-        near = [
-            record
-            for order, record in by_split[facts.split]
-            if facts.order_from <= order <= facts.order_to
-        ]
-        if near:
-            searches.append((entry.path, _Search(parent / entry.path, tuple(near))))
+        place = bisect_left(orders[facts.split], facts.order_from)
+        if place < len(orders[facts.split]) and orders[facts.split][place] <= facts.order_to:
+            searches.append((entry.path, _Search(parent / entry.path, named.file)))
     found = pool.map(_holds_any, [search for _, search in searches])
     return {path for (path, _), held in zip(searches, found, strict=True) if held}
 
 
 def _holds_any(search: _Search) -> bool:
-    ids = pq.read_table(search.shard, columns=["record_id"])["record_id"]
-    return bool(pc.any(pc.is_in(ids, value_set=pa.array(search.ids))).as_py())
+    with pa.memory_map(str(search.named)) as source:
+        named = pa.ipc.open_file(source).read_all()["record_id"]
+        ids = pq.read_table(search.shard, columns=["record_id"])["record_id"]
+        return bool(pc.any(pc.is_in(ids, value_set=named)).as_py())

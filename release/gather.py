@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from release.newcomers import fingerprint_rows, newcomers
+from release.newcomers import adopted, fingerprint_rows, newcomers
 from release.schema import COLUMN_NAMES, PICTURE, RELEASE_SCHEMA
 from release.spills import INDEX, index_path
 from release.splits import SPLIT_CODE
@@ -34,7 +34,11 @@ _LINEAGE = ["record_id", "split", "leak_group"]
 
 @dataclass(frozen=True)
 class GatherWork:
-    """Consecutive listings parts whose newcomers go into one spill file."""
+    """Consecutive listings parts whose newcomers go into one spill file.
+
+    With `parent`, the current release's folder, it is the published records that are adopted
+    instead; they have their lineage already.
+    """
 
     run: Run
     parts: tuple[str, ...]
@@ -42,6 +46,7 @@ class GatherWork:
     fingerprints: Path
     lineage: Path
     fingerprint: str | None
+    parent: Path | None = None
 
 
 def gather(work: GatherWork) -> None:
@@ -58,9 +63,12 @@ def gather(work: GatherWork) -> None:
         ):
             for part in work.parts:
                 _require_version(work, part)
-                rows = newcomers(work.run, part)
+                if work.parent is None:
+                    rows = newcomers(work.run, part)
+                    pq.write_table(rows.select(_LINEAGE), work.lineage / f"{part}.parquet")
+                else:
+                    rows = adopted(work.run, part, work.parent)
                 pq.write_table(fingerprint_rows(rows), work.fingerprints / f"{part}.parquet")
-                pq.write_table(rows.select(_LINEAGE), work.lineage / f"{part}.parquet")
                 for chunk in _with_pictures(work.run, rows):
                     splits = chunk["split"].to_pylist()
                     for batch in chunk.select(COLUMN_NAMES).combine_chunks().to_batches():

@@ -11,11 +11,12 @@ import numpy as np
 import pyarrow as pa
 
 from provenance.ledger import DECIDING_STAGES
+from release.adoption import is_adopting
 from runtime.keys import digest
 from runtime.parts import run_key
 from runtime.stages import Context
 
-BUILD_VERSION = "4"
+BUILD_VERSION = "5"
 
 
 def inputs_digest(context: Context, parent_sha256: str | None) -> str:
@@ -33,6 +34,7 @@ def inputs_digest(context: Context, parent_sha256: str | None) -> str:
         for part, seal in folder.seals().items()
     }
     inputs["parent"] = parent_sha256 or ""
+    inputs["adopting"] = str(is_adopting(run))
     return run_key("publish", BUILD_VERSION, [config_digest(context), libraries()], inputs)
 
 

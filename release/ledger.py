@@ -22,6 +22,7 @@ from provenance.ledger import DECIDING_STAGES
 from release.ledger_files import Row, decisions_between, ledger_file, ledger_files
 from release.lineage import stream_table, write_sorted
 from release.manifest import FileEntry, LedgerFacts, Manifest, RuleCount
+from release.publish_rules import ALREADY, NEWCOMER
 from runtime.columns import column
 from runtime.executor import WorkerPool
 from runtime.storage import link_or_copy, sha256_file
@@ -144,4 +145,4 @@ def _by_record(rows: pa.Table) -> Iterator[tuple[str, list[Row]]]:
 
 
 def _stays(row: Row) -> bool:
-    return bool(row["stage"] == "publish" and row["verdict"] == "published")
+    return row["stage"] == "publish" and row["rule"] in (NEWCOMER, ALREADY)

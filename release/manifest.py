@@ -149,9 +149,9 @@ class Manifest:
 
 
 def count_records(
-    shards: Iterable[tuple[FileEntry, ShardFacts]], *, added: int, removed: int
+    shards: Iterable[tuple[FileEntry, ShardFacts]], *, added: int, removed: int, changed: int = 0
 ) -> ReleaseCounts:
-    """Totals over the shards."""
+    """Totals over the shards, beside what was counted on the way."""
     splits: Counter[str] = Counter()
     sites: Counter[str] = Counter()
     classes: Counter[str] = Counter()
@@ -165,7 +165,7 @@ def count_records(
     return ReleaseCounts(
         splits.total(), added, removed, image_bytes,
         {split: splits[split] for split in SPLITS if splits[split]},
-        dict(sorted(sites.items())), dict(sorted(classes.items())), without_picture,
+        dict(sorted(sites.items())), dict(sorted(classes.items())), without_picture, changed,
     )  # fmt: skip
 
 

@@ -8,11 +8,13 @@ release's columns, what lineage and fingerprints need and where the picture lies
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from release.decide import NEWCOMER
+from release.lineage import LINEAGE_FILE, read_range
+from release.publish_rules import ADOPTED, NEWCOMER
 from release.schema import COLUMNS, image_path, required_of
 from runtime.errors import GateError, PartError
 from runtime.parts import PartFolder
@@ -44,13 +46,42 @@ def newcomers(run: Run, part: str) -> pa.Table:
     Raises PartError when the tables do not lie side by side, GateError when a newcomer lacks
     what every published record has.
     """
-    decisions = run.decisions("publish").read(part, ["record_id", "rule", "value"])
-    chosen = decisions.filter(pc.equal(decisions["rule"], NEWCOMER))
+    chosen = _decided(run, part, NEWCOMER)
     ids = chosen["record_id"]
     survivors = _matched(run.survivors, part, ids, ("leak_group", "row"))
     rows = survivors["row"]
     listings = _at(run.listings, part, ids, rows, _LISTING)
     cleaned = _at(run.cleaned, part, ids, rows, _CLEANED)
+    return _joined(run, part, listings, cleaned, chosen, survivors["leak_group"])
+
+
+def adopted(run: Run, part: str, parent: Path) -> pa.Table:
+    """The same of published records, as a major release shows them from now on; they keep their
+    leak group and split. Raises likewise."""
+    chosen = _decided(run, part, ADOPTED)
+    ids = chosen["record_id"]
+    listings = _matched(run.listings, part, ids, _LISTING)
+    cleaned = _matched(run.cleaned, part, ids, _CLEANED)
+    return _joined(run, part, listings, cleaned, chosen, _leak_groups(parent, ids))
+
+
+def _decided(run: Run, part: str, rule: str) -> pa.Table:
+    decisions = run.decisions("publish").read(part, ["record_id", "rule", "value"])
+    return decisions.filter(pc.equal(decisions["rule"], rule))
+
+
+def _leak_groups(parent: Path, ids: pa.ChunkedArray) -> pa.ChunkedArray:
+    span = pc.min_max(ids).as_py()
+    columns = ["record_id", "leak_group"]
+    lineage = read_range(parent / LINEAGE_FILE, span["min"] or "", span["max"] or "", columns)
+    return lineage["leak_group"].take(pc.index_in(ids, value_set=lineage["record_id"]))
+
+
+def _joined(
+    run: Run, part: str, listings: pa.Table, cleaned: pa.Table, chosen: pa.Table,
+    leak_groups: pa.ChunkedArray,
+) -> pa.Table:  # fmt: skip
+    ids = chosen["record_id"]
     labels = _matched(run.labels, part, ids, _LABEL)
     columns: dict[str, pa.ChunkedArray | pa.Array] = {"record_id": ids}
     for table in (cleaned, labels, listings):
@@ -58,7 +89,7 @@ def newcomers(run: Run, part: str) -> pa.Table:
     columns |= _imported(run, part, ids)
     columns |= {
         "split": chosen["value"],
-        "leak_group": survivors["leak_group"],
+        "leak_group": leak_groups,
         "run_id": pa.array([run.run_id] * len(ids), pa.string()),
         "path": pa.array(_paths(cleaned), pa.string()),
     }

@@ -16,10 +16,12 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from provenance.ledger import Ledger, ledger
+from release.adoption import find_bound, is_adopting
 from release.build import Build, build_release
-from release.carry import write_removals
+from release.carry import write_named
 from release.decide import DecideWork, decide_part
 from release.inputs import inputs_digest
+from release.lineage import FINGERPRINTS_FILE
 from release.manifest import (
     MANIFEST,
     POINTER,
@@ -27,6 +29,7 @@ from release.manifest import (
     next_version,
     read_manifest,
 )
+from release.publish_rules import ADOPTED
 from release.published import write_published
 from release.reversion import Reversion, find_reversion, run_fingerprint
 from release.schema import RELEASE_SCHEMA, schema_digest
@@ -36,7 +39,7 @@ from runtime.parts import run_key
 from runtime.stages import Context, StageResult, Unit, run_units, warn
 from runtime.storage import fsync_folder, os_errors_explained, sha256_file, write_json
 
-VERSION = "4"
+VERSION = "5"
 
 
 @dataclass(frozen=True)
@@ -66,12 +69,13 @@ def publish(context: Context) -> PublishResult:
     current = _parent(context)
     scratch = context.run.folder / "publish"
     _clear(context, scratch)
-    decided = _decide(context, current, scratch)
+    reversion = find_reversion(context.run, current.folder if current else None)
+    decided = _decide(context, current, reversion, scratch)
     account = ledger(context.run)
     account.check()
     counts, fates = decided.counts, dict(account.fates)
-    reversion = find_reversion(context.run, current.folder if current else None)
-    if not counts["newcomers"] and not counts["removed"] and reversion is None:
+    different = counts["newcomers"] or counts["removed"] or counts["adopted"]
+    if not different and reversion is None:
         shutil.rmtree(scratch)
         return PublishResult(counts, decided.made, fates=fates)
     folder = _release(context, current, scratch, account, decided, reversion)
@@ -111,17 +115,21 @@ def _clear(context: Context, scratch: Path) -> None:
         scratch.mkdir(parents=True)
 
 
-def _decide(context: Context, current: _Current | None, scratch: Path) -> StageResult:
+def _decide(
+    context: Context, current: _Current | None, reversion: Reversion | None, scratch: Path
+) -> StageResult:
     """Make the publish decisions of every listings part."""
     run = context.run
     splits = scratch / "splits.npy"
     folder, manifest = (current.folder, current.manifest) if current else (None, None)
     plan_splits(context, folder, manifest, splits)
+    bound = _find_bound(context, current, reversion, scratch)
     published = scratch / "published.sqlite"
     if current is not None:
         write_published(published, current.folder, current.manifest, set(run.record["sites"]))
     given = {
-        "parent": current.manifest_sha256 if current else "", "splits": sha256_file(splits)
+        "parent": current.manifest_sha256 if current else "", "splits": sha256_file(splits),
+        "bound": sha256_file(bound) if bound else "",
     }  # fmt: skip
     honour = tuple(sorted(set(context.config.crawl.honour)))
     folders = {
@@ -135,9 +143,21 @@ def _decide(context: Context, current: _Current | None, scratch: Path) -> StageR
         seals = {name: folder.seal(part) for name, folder in folders.items()}
         inputs = {name: seal.sha256 if seal else "" for name, seal in seals.items()}
         key = run_key("publish", VERSION, [honour], {**inputs, **given})
-        work = DecideWork(run, part, key, folder, published, splits, honour)
+        work = DecideWork(run, part, key, folder, published, splits, honour, bound)
         units.append(Unit(part, key, work))
     return run_units(context, "publish: decide", [run.decisions("publish")], units, decide_part)
+
+
+def _find_bound(
+    context: Context, current: _Current | None, reversion: Reversion | None, scratch: Path
+) -> Path | None:
+    """Which published records keep their picture; None unless differences are adopted."""
+    if current is None or not is_adopting(context.run):
+        return None
+    index = reversion.index if reversion is not None else current.folder / FINGERPRINTS_FILE
+    target = scratch / "bound.arrow"
+    find_bound(context, index, target)
+    return target
 
 
 def _release(
@@ -156,6 +176,7 @@ def _release(
         version = current.manifest.version
         schema = schema_digest(RELEASE_SCHEMA)
         major = reversion is not None or current.manifest.schema_sha256 != schema
+        major = major or decided.counts["adopted"] + decided.counts["refused_since"] > 0
     while True:
         version = next_version(version, newcomers=decided.counts["newcomers"] > 0, major=major)
         folder = releases / version
@@ -166,7 +187,8 @@ def _release(
             return folder
         warn(f"{folder} exists and was made from other inputs; taking the next version")
     partial = releases / f".{version}.partial"
-    removals = write_removals(scratch / "removed.arrow", _removed(context, decided))
+    removals = write_named(scratch / "removed.arrow", _named(context, "removed"))
+    adopted = write_named(scratch / "adopted.arrow", _named(context, "adopted"))
     with os_errors_explained(partial):
         build_release(
             Build(
@@ -180,6 +202,7 @@ def _release(
                 parent_sha256=current.manifest_sha256 if current else None,
                 account=account,
                 removals=removals,
+                adopted=adopted,
                 fingerprint=_fingerprint(context, current, reversion),
                 reversion=reversion,
             )
@@ -207,15 +230,14 @@ def _made_from(folder: Path, inputs: str) -> bool:
         return False
 
 
-def _removed(context: Context, decided: StageResult) -> dict[str, str]:
-    """Split by record id, of the records that leave the release."""
-    if not decided.counts["removed"]:
-        return {}
+def _named(context: Context, count: str) -> dict[str, str]:
+    """Split by record id, of the published records that are removed, or adopted."""
+    chosen = {"removed": ("verdict", "=", "removed"), "adopted": ("rule", "=", ADOPTED)}[count]
     folder = context.run.decisions("publish")
     found: dict[str, str] = {}
     for part, seal in folder.seals().items():
-        if seal.counts.get("removed"):
-            table = pq.read_table(folder.path(part), filters=[("verdict", "=", "removed")])
+        if seal.counts.get(count):
+            table = pq.read_table(folder.path(part), filters=[chosen])
             ids: Sequence[str] = table["record_id"].to_pylist()
             found.update(zip(ids, table["value"].to_pylist(), strict=True))
     return found

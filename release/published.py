@@ -8,7 +8,7 @@ publish, as a scratch table by record_id, and a part's cleaned rows. Goes out: `
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +21,9 @@ from release.manifest import Manifest
 from runtime.errors import WorkspaceError
 
 Row = dict[str, Any]
-COLUMNS = ("title", "title_raw", "image_url", "sha256")
+COLUMNS = ("title", "title_raw", "image_url", "sha256", "label")
+LEVELS = ("class_name", "sub_class_name", "subsub_class_name")
+_READ = ("record_id", "title", "title_raw", "image_url", "sha256", *LEVELS)
 # rule, column of the release, what it is; the first one of `title` and `title_raw` that differs
 # is told, since a normalised title changes with the raw one.
 RULES = (
@@ -29,8 +31,9 @@ RULES = (
     ("raw_title_changed_v1", "title_raw", "raw title"),
     ("image_url_changed_v1", "image_url", "image URL"),
     ("image_changed_v1", "sha256", "picture"),
+    ("label_changed_v1", "label", "label"),
 )
-_INSERT = "INSERT OR REPLACE INTO published VALUES (?, ?, ?, ?, ?)"
+_INSERT = "INSERT OR REPLACE INTO published VALUES (?, ?, ?, ?, ?, ?)"
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,7 @@ class Change:
 
 
 def write_published(path: Path, release: Path, manifest: Manifest, sites: set[str]) -> None:
-    """The sites' published titles and pictures as a table by record_id; no pictures are read.
+    """The sites' published titles, labels and digests by record_id; no picture is read.
 
     Raises WorkspaceError when a shard cannot be read.
     """
@@ -53,25 +56,34 @@ def write_published(path: Path, release: Path, manifest: Manifest, sites: set[st
         db.execute("PRAGMA synchronous = OFF")
         db.execute(
             "CREATE TABLE published(record_id TEXT PRIMARY KEY, title TEXT, title_raw TEXT,"
-            " image_url TEXT, sha256 TEXT) WITHOUT ROWID"
+            " image_url TEXT, sha256 TEXT, label TEXT) WITHOUT ROWID"
         )
         db.execute("BEGIN")
         for entry, facts in manifest.shards:
             if not sites.isdisjoint(facts.sites):
                 for batch in _stream(release / entry.path):
-                    columns = (batch[name].to_pylist() for name in ("record_id", *COLUMNS))
-                    db.executemany(_INSERT, zip(*columns, strict=True))
+                    columns = (batch[name].to_pylist() for name in _READ)
+                    rows = zip(*columns, strict=True)
+                    labelled = (
+                        (*row[: -len(LEVELS)], label_text(row[-len(LEVELS) :])) for row in rows
+                    )
+                    db.executemany(_INSERT, labelled)
         db.execute("COMMIT")
 
 
 def _stream(shard: Path) -> Iterator[pa.RecordBatch]:
     try:
         with pq.ParquetFile(shard) as file:
-            yield from file.iter_batches(4096, columns=["record_id", *COLUMNS])
+            yield from file.iter_batches(4096, columns=list(_READ))
     except (OSError, pa.ArrowException) as error:
         raise WorkspaceError(
             f"{shard}: expected a readable shard, got {error}; run `mep3m verify`"
         ) from error
+
+
+def label_text(names: Sequence[str | None]) -> str:
+    """A label as its names, class first; those of levels that it lacks are None."""
+    return " > ".join(name for name in names if name is not None)
 
 
 def read_published(path: Path, low: str, high: str) -> dict[str, Row]:

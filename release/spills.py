@@ -76,8 +76,17 @@ class SpilledRows:
         for start in range(0, len(self), rows):
             yield self._rows(start, start + rows, None)
 
+    def of_orders(self, orders: npt.NDArray[np.uint64]) -> tuple[npt.NDArray[np.bool_], pa.Table]:
+        """Which of the order hashes are here, and their rows, one each and in that order."""
+        places = np.searchsorted(self._places["order"], orders)
+        held = places < len(self)
+        held[held] = self._places["order"][places[held]] == orders[held]
+        return held, self._at(self._places[places[held]], None) if held.any() else pa.table({})
+
     def _rows(self, start: int, end: int, columns: list[str] | None) -> pa.Table:
-        places = self._places[start:end]
+        return self._at(self._places[start:end], columns)
+
+    def _at(self, places: Index, columns: list[str] | None) -> pa.Table:
         by_batch = np.lexsort((places["row"], places["batch"], places["spill"]))
         lying = places[by_batch]
         pieces: list[pa.RecordBatch] = []
