@@ -10,14 +10,17 @@ from benchmarks.crawl import CRAWL
 from benchmarks.fetch import FETCH
 from benchmarks.fingerprint import FINGERPRINT
 from benchmarks.frontier import FRONTIER
+from benchmarks.grow import GROW
 from benchmarks.harness import run, select
 from benchmarks.import_copy import IMPORT
 from benchmarks.map import MAP
 from benchmarks.search import GROWTH, SEARCH
 from benchmarks.titles import TITLES
+from benchmarks.write import WRITE
 
 BENCHMARKS = (
-    SEARCH, GROWTH, FINGERPRINT, FRONTIER, CRAWL, FETCH, TITLES, CLEAN, CLEAN_MEMORY, MAP, IMPORT,
+    SEARCH, GROWTH, FINGERPRINT, FRONTIER, CRAWL, FETCH, TITLES, CLEAN, CLEAN_MEMORY, MAP, IMPORT, WRITE,
+    GROW,
 )  # fmt: skip
 
 

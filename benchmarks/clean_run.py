@@ -90,7 +90,7 @@ def make_run(folder: Path, records: int, side: int) -> Run:
         with ProcessPoolExecutor(PROCESSES, get_context("spawn")) as pool:
             list(pool.map(write_chunk, chunks))
     with closing(ImageIndex(run)) as index:
-        index.refresh((name, _wanted(run, name)) for name in run.listings.names())
+        index.refresh((name, wanted(run, name)) for name in run.listings.names())
     start_over(run)
     return run
 
@@ -111,7 +111,8 @@ def start_over(run: Run) -> None:
         run.finish_stage(stage, {})
 
 
-def _wanted(run: Run, name: str) -> Iterator[tuple[str, str]]:
+def wanted(run: Run, name: str) -> Iterator[tuple[str, str]]:
+    """The pictures that a listings part names, with their host."""
     for url in run.listings.read(name, ["image_url"])["image_url"].to_pylist():
         yield url, HOST
 

@@ -45,6 +45,7 @@ from release.manifest import (
 from release.reversion import Reversion
 from release.schema import RELEASE_SCHEMA, schema_digest
 from release.shards import ShardRange, ShardWork, cut, load_plan, shard_name, write_shard
+from release.spills import remove_spill
 from runtime.origins import IMPORTED_SITE, MEP3M_LICENCE, MEP3M_TERMS
 from runtime.progress import progress
 from runtime.stages import Context
@@ -137,7 +138,7 @@ def _shards(build: Build) -> tuple[list[FileEntry], int]:
             link_or_copy(shard.rows.source, build.folder / shard.entry.path)
             entries.append(shard.entry)
     for spill in (*spills, *adopted):
-        spill.unlink()
+        remove_spill(spill)
     return entries, len(plan)
 
 

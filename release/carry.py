@@ -18,10 +18,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from release.carried_rows import Adopted, CarriedShard
-from release.gather import ROW_BYTES
 from release.manifest import FileEntry, Manifest, ShardFacts
 from release.schema import RELEASE_SCHEMA, schema_digest
-from release.shards import order_text
+from release.shards import ROW_BYTES, order_text
 from release.splits import SPLIT_CODE
 from runtime.executor import WorkerPool
 from runtime.parts import PartFolder

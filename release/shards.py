@@ -37,6 +37,8 @@ from runtime.storage import atomic_path, sha256_file
 
 DATA = "data"
 PLAN = np.dtype([("order", "<u8"), ("size", "<u4"), ("split", "u1")])
+ROW_BYTES = 2048
+"""What a record counts for beside its picture: a shard of titles alone is bounded by its rows."""
 TEXT_ROW_GROUP_ROWS = 10_000
 """Of a shard without pictures, whose rows are small."""
 _TEXT = [path for path in leaf_paths(RELEASE_SCHEMA) if path != IMAGE_BYTES]
@@ -72,8 +74,14 @@ def shard_name(split: str, version: str, number: int) -> str:
 
 def load_plan(spills: Sequence[Path]) -> npt.NDArray[np.void]:
     """Order hash, size and split of every newcomer: 13 bytes a record."""
-    parts = [np.load(index_path(spill), mmap_mode="r")[list(PLAN.names or ())] for spill in spills]
-    return np.concatenate([part.astype(PLAN) for part in parts] or [np.empty(0, PLAN)])
+    parts = []
+    for spill in spills:
+        index = np.load(index_path(spill), mmap_mode="r")
+        part = np.empty(len(index), PLAN)
+        part["order"], part["split"] = index["order"], index["split"]
+        part["size"] = index["size"] + np.uint32(ROW_BYTES)
+        parts.append(part)
+    return np.concatenate(parts or [np.empty(0, PLAN)])
 
 
 def cut(
