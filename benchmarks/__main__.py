@@ -13,14 +13,15 @@ from benchmarks.frontier import FRONTIER
 from benchmarks.grow import GROW
 from benchmarks.harness import run, select
 from benchmarks.import_copy import IMPORT
+from benchmarks.ledger import LEDGER
 from benchmarks.map import MAP
 from benchmarks.search import GROWTH, SEARCH
 from benchmarks.titles import TITLES
 from benchmarks.write import WRITE
 
 BENCHMARKS = (
-    SEARCH, GROWTH, FINGERPRINT, FRONTIER, CRAWL, FETCH, TITLES, CLEAN, CLEAN_MEMORY, MAP, IMPORT, WRITE,
-    GROW,
+    SEARCH, GROWTH, FINGERPRINT, FRONTIER, CRAWL, FETCH, TITLES, CLEAN, CLEAN_MEMORY, MAP, IMPORT,
+    WRITE, GROW, LEDGER,
 )  # fmt: skip
 
 

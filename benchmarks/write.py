@@ -20,7 +20,7 @@ from runtime.executor import WorkerPool
 from runtime.stages import Context
 from runtime.workspace import Run, Workspace
 
-RECORDS, SIDE, SHARD_MIB = 6_000, 500, 128
+RECORDS, SIDE, SHARD_MIB = 16_000, 500, 64
 LEAST_OF_COPYING = 0.5
 
 

@@ -46,14 +46,30 @@ def schema_metadata(path: Path) -> dict[str, str]:
 def read_range(path: Path, low: str, high: str, columns: list[str]) -> pa.Table:
     """Rows of a table sorted by record_id whose ids lie in [low, high].
 
-    Only the row groups whose statistics admit such rows are read. Raises WorkspaceError.
+    Only the row groups that may hold such rows are read. Raises WorkspaceError.
     """
     try:
-        return pq.read_table(
-            path, columns=columns, filters=[("record_id", ">=", low), ("record_id", "<=", high)]
-        )
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            groups = range(file.num_row_groups)
+            first = bisect_left(groups, low, key=lambda group: _span(file, group)[1])
+            last = bisect_right(groups, high, key=lambda group: _span(file, group)[0])
+            read = [*columns, *(["record_id"] if "record_id" not in columns else [])]
+            rows = file.read_row_groups(list(range(first, last)), columns=read)
     except (OSError, pa.ArrowException) as error:
         raise _unreadable(path, error) from error
+    ids = rows["record_id"]
+    start = bisect_left(range(len(ids)), low, key=lambda row: ids[row].as_py())
+    end = bisect_right(range(len(ids)), high, key=lambda row: ids[row].as_py())
+    return rows.slice(start, max(end - start, 0)).select(columns)
+
+
+def _span(file: pq.ParquetFile, group: int) -> tuple[str, str]:
+    """The first and the last record_id of a row group."""
+    column = file.metadata.row_group(group).column(file.schema_arrow.get_field_index("record_id"))
+    if column.statistics is not None and column.statistics.has_min_max:
+        return str(column.statistics.min), str(column.statistics.max)
+    ids = file.read_row_group(group, columns=["record_id"])["record_id"]  # too long for statistics
+    return str(ids[0]), str(ids[-1])
 
 
 def _unreadable(path: Path, error: Exception) -> WorkspaceError:
