@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from commands import categories, exchange, inspection, sites
+from commands import categories, exchange, inspection, releases, sites
 from commands.options import DEFAULT_CONFIG, command, config_option
 from runtime.config import Config, load_config
 from runtime.console import Outcome
@@ -474,6 +474,7 @@ for _command in (
     categories.review,
     categories.taxonomy_group,
     exchange.export_group,
+    releases.rollback,
 ):
     main.add_command(_command)
 

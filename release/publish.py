@@ -24,11 +24,11 @@ from release.inputs import inputs_digest
 from release.lineage import FINGERPRINTS_FILE
 from release.manifest import (
     MANIFEST,
-    POINTER,
     Manifest,
     next_version,
     read_manifest,
 )
+from release.pointer import point_at
 from release.publish_rules import ADOPTED
 from release.published import write_published
 from release.reversion import Reversion, find_reversion, run_fingerprint
@@ -37,7 +37,7 @@ from release.split_plan import plan_splits
 from runtime.errors import WorkspaceError
 from runtime.parts import run_key
 from runtime.stages import Context, StageResult, Unit, run_units, warn
-from runtime.storage import fsync_folder, os_errors_explained, sha256_file, write_json
+from runtime.storage import fsync_folder, os_errors_explained, sha256_file
 
 VERSION = "5"
 
@@ -183,7 +183,7 @@ def _release(
         if not folder.exists():
             break
         if _made_from(folder, inputs):
-            _point(releases, folder)
+            point_at(folder)
             return folder
         warn(f"{folder} exists and was made from other inputs; taking the next version")
     partial = releases / f".{version}.partial"
@@ -210,7 +210,7 @@ def _release(
         _fsync_tree(partial)
         partial.rename(folder)
         fsync_folder(releases)
-    _point(releases, folder)
+    point_at(folder)
     return folder
 
 
@@ -246,11 +246,3 @@ def _named(context: Context, count: str) -> dict[str, str]:
 def _fsync_tree(folder: Path) -> None:
     for path in [folder, *(p for p in folder.rglob("*") if p.is_dir())]:
         fsync_folder(path)
-
-
-def _point(releases: Path, folder: Path) -> None:
-    """Make `folder` the current release, atomically and last of all."""
-    write_json(
-        releases / POINTER,
-        {"version": folder.name, "manifest_sha256": sha256_file(folder / MANIFEST)},
-    )
