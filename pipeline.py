@@ -474,6 +474,7 @@ for _command in (
     categories.review,
     categories.taxonomy_group,
     exchange.export_group,
+    releases.diff,
     releases.rollback,
 ):
     main.add_command(_command)

@@ -7,16 +7,19 @@ lead to a part and a row group; columns of pictures are never read.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from release.lineage import LINEAGE_FILE, read_range
 from release.manifest import Manifest
 from release.shards import order_text
+from runtime.columns import column
 from runtime.errors import PartError, WorkspaceError
 from runtime.parts import PartFolder
 
@@ -52,14 +55,34 @@ def rows_of(
     if folder.seal(name) is None:
         return []
     try:
-        table = pq.read_table(
-            folder.path(name), columns=list(columns) if columns else None,
-            filters=[(key, "=", value)],
-        )  # fmt: skip
+        with pq.ParquetFile(folder.path(name)) as file:
+            return _matching(file, key, value, columns)
     except (OSError, pa.ArrowException) as error:
         raise PartError(folder.path(name), f"cannot be read ({error})") from error
-    rows: list[Row] = table.to_pylist()
-    return rows
+
+
+def _matching(
+    file: pq.ParquetFile, key: str, value: str, columns: Sequence[str] | None
+) -> list[Row]:
+    """The key's column decides where the others are read at all."""
+    found: list[Row] = []
+    place = _leaf(file, key)
+    for group in range(file.num_row_groups):
+        told = file.metadata.row_group(group).column(place).statistics
+        if told is not None and told.has_min_max and not told.min <= value <= told.max:
+            continue
+        keys = file.read_row_group(group, columns=[key])[key]
+        rows = pc.indices_nonzero(pc.equal(keys, value).fill_null(False))
+        if len(rows):
+            names = None if columns is None else list(columns)
+            found += file.read_row_group(group, columns=names).take(rows).to_pylist()
+    return found
+
+
+def _leaf(file: pq.ParquetFile, name: str) -> int:
+    """The place of a plain column among the file's leaves."""
+    paths = [file.schema.column(number).path for number in range(len(file.schema))]
+    return paths.index(name)
 
 
 def lineage_row(release: Path, record_id: str) -> Row | None:
@@ -77,14 +100,38 @@ def shard_row(
     for entry, facts in manifest.shards:
         if facts.split == split and facts.order_from <= order <= facts.order_to:
             path = release / entry.path
-            try:
-                ids = pq.read_table(path, columns=["record_id"])["record_id"]
-                row = ids.index(record_id).as_py()
-                if row >= 0:
-                    table = pq.read_table(path, columns=list(columns))
-                    return entry.path, row, table.slice(row, 1).to_pylist()[0]
-            except (OSError, pa.ArrowException) as error:
-                raise WorkspaceError(
-                    f"{path}: expected a readable shard, got {error}; run `mep3m verify`"
-                ) from error
+            with opened_shard(path) as file:
+                ids = file.read(columns=["record_id"])["record_id"]
+            row = ids.index(record_id).as_py()
+            if row >= 0:
+                (table,) = take_rows(path, [row], columns)
+                return entry.path, row, table.to_pylist()[0]
     return None
+
+
+@contextmanager
+def opened_shard(path: Path) -> Iterator[pq.ParquetFile]:
+    """A shard to read from; what cannot be read is a WorkspaceError that names it."""
+    try:
+        with pq.ParquetFile(path) as file:
+            yield file
+    except (OSError, pa.ArrowException) as error:
+        raise WorkspaceError(
+            f"{path}: expected a readable shard, got {error}; run `mep3m verify`"
+        ) from error
+
+
+def take_rows(path: Path, rows: Sequence[int], columns: Sequence[str]) -> Iterator[pa.Table]:
+    """Some rows of a shard, which ascend, a row group at a time; others are not read."""
+    with opened_shard(path) as file:
+        start = taken = 0
+        for group in range(file.num_row_groups):
+            end = start + file.metadata.row_group(group).num_rows
+            wanted = []
+            while taken < len(rows) and rows[taken] < end:
+                wanted.append(rows[taken] - start)
+                taken += 1
+            if wanted:
+                table = file.read_row_group(group, columns=list(columns))
+                yield table.take(column(wanted, pa.int64()))
+            start = end

@@ -82,7 +82,7 @@ def merge_sorted(
     old: Iterable[pa.RecordBatch], new: Iterable[pa.RecordBatch], removed: pa.Array
 ) -> Iterator[pa.Table]:
     """Two streams sorted by record_id as one, without the ids in `removed` (sorted strings)."""
-    left, right = _Stream(old), _Stream(new)
+    left, right = SortedStream(old), SortedStream(new)
     while left.head is not None or right.head is not None:
         # Everything up to the smaller of the two heads' last ids is complete on both sides.
         bound = min(stream.last for stream in (left, right) if stream.head is not None)
@@ -109,7 +109,7 @@ def without(rows: pa.Table, removed: pa.Array) -> pa.Table:
     return rows.filter(pc.invert(pc.is_in(ids, value_set=near))) if len(near) else rows
 
 
-class _Stream:
+class SortedStream:
     """A sorted stream with its first batch at hand."""
 
     def __init__(self, batches: Iterable[pa.RecordBatch]) -> None:

@@ -13,6 +13,7 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import chain, islice
 from types import FrameType
 from typing import Any
 
@@ -27,6 +28,18 @@ class Outcome:
     status: Exit
     text: str = ""
     values: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Streamed(list[Any]):
+    """Values for JSON that are made while they are printed, once, and never all in memory."""
+
+    def __init__(self, values: Iterator[Any]) -> None:
+        first = list(islice(values, 1))
+        super().__init__(first)  # `json` asks a list whether it is empty before it goes through it
+        self._values = chain(first, values)
+
+    def __iter__(self) -> Iterator[Any]:
+        return self._values
 
 
 @contextmanager
@@ -64,7 +77,8 @@ def guarded(work: Callable[[], Outcome], *, as_json: bool, debug: bool) -> Exit:
         )
     if as_json:
         values = {"exit_status": int(outcome.status), **outcome.values}
-        print(json.dumps(values, ensure_ascii=False, indent=2, default=str))
+        json.dump(values, sys.stdout, ensure_ascii=False, indent=2, default=str)
+        print()
     elif outcome.text:
         print(outcome.text)
     return outcome.status

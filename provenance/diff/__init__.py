@@ -1,0 +1,1 @@
+"""What lies between two releases: every added, removed and changed record, and why."""
