@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from provenance.diff.copies import ReleaseCopy
 from provenance.ledger import Judgement, deciding
 from release.ledger_files import decisions_between, ledger_files
+from release.publish_rules import ADOPTED, ALREADY, NEWCOMER
 from release.published import RULES
 
 Decision = dict[str, Any]
@@ -22,13 +23,13 @@ _LABEL = (
     "class_id", "class_name", "sub_class_id", "sub_class_name", "subsub_class_id",
     "subsub_class_name", "label_rule",
 )  # fmt: skip
+_RULE_OF = {column: rule for rule, column, _ in RULES}
 # What a publish rule has to speak of to explain a column whose new value it does not carry.
-_SUBJECTS: Mapping[str, tuple[str, ...]] = {
-    **{column: (rule.rpartition("_changed_")[0],) for rule, column, _ in RULES},
-    "title_raw": ("raw_title", "title"),
-    **dict.fromkeys(_LABEL, ("label", "category")),
-    **dict.fromkeys(("width", "height", "phash"), ("image", "picture")),
-    "sha256": ("image", "picture"),
+_SUBJECTS: Mapping[str, str] = {
+    **{column: rule for rule, column, _ in RULES},
+    **dict.fromkeys(_LABEL, _RULE_OF["label"]),
+    **dict.fromkeys(("width", "height", "phash"), _RULE_OF["sha256"]),
+    "title_raw": _RULE_OF["title"],
 }
 
 
@@ -65,11 +66,14 @@ def membership_cause(ours: Sequence[Decision], theirs: Sequence[Decision]) -> De
 def cell_cause(
     column: str, before: Any, after: Any, decisions: Sequence[Decision]
 ) -> Decision | None:
-    """The decision that changed a cell: the one that carries a value of it, else its subject's."""
-    own = [row for row in decisions if row["stage"] == "publish" and row["verdict"] != "published"]
+    """The decision that changed a cell: one that carries its value, its subject's, or the last word
+    of publish on the whole row."""
+    own = [
+        row
+        for row in decisions
+        if row["stage"] == "publish" and row["rule"] not in (NEWCOMER, ALREADY)
+    ]
     carried = [row for row in own if row["value"] in (after, before) and row["value"] is not None]
-    subjects = _SUBJECTS.get(column, ())
-    spoken = [row for row in own if row["rule"].startswith(subjects)] if subjects else []
-    if not carried and not spoken and column in _LABEL:
-        spoken = [row for row in decisions if row["stage"] == "map"]
-    return next(iter([*carried, *spoken]), None)
+    spoken = [row for row in own if row["rule"] == _SUBJECTS.get(column)]
+    adopted = [row for row in own if row["rule"] == ADOPTED]
+    return next(iter([*carried, *spoken, *adopted]), None)

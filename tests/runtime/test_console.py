@@ -14,7 +14,7 @@ import pytest
 
 import runtime.errors
 import runtime.progress
-from runtime.console import Outcome, guarded, table
+from runtime.console import Outcome, Streamed, guarded, table
 from runtime.errors import (
     ConfigError,
     GateError,
@@ -86,6 +86,15 @@ def test_sigterm_is_a_stop_that_can_be_resumed(capsys: pytest.CaptureFixture[str
     assert guarded(work, as_json=False, debug=False) == Exit.STOPPED_EARLY
     assert "SIGTERM" in capsys.readouterr().err
     assert signal.getsignal(signal.SIGTERM) == before
+
+
+def test_values_may_be_made_while_they_are_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    values = {"none": Streamed(iter(())), "some": Streamed({"n": n} for n in range(3)), "last": 1}
+    assert guarded(lambda: Outcome(Exit.DONE, "", values), as_json=True, debug=False) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told == {
+        "exit_status": 0, "none": [], "some": [{"n": 0}, {"n": 1}, {"n": 2}], "last": 1
+    }  # fmt: skip
 
 
 def test_success_is_text_for_people_and_values_for_programs(

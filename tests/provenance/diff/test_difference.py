@@ -14,6 +14,7 @@ from click.testing import CliRunner
 import pipeline
 from provenance.diff.difference import compare
 from provenance.diff.telling import to_json, to_text
+from release.adoption import ADOPTING
 from release.manifest import MANIFEST
 from runtime.columns import column
 from runtime.errors import ConfigError, WorkspaceError
@@ -27,7 +28,8 @@ NEWCOMERS = ["shop-a:000100", "shop-a:000101", "shop-c:000000"]
 
 @pytest.fixture(scope="module")
 def grown(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    """Two releases: three records came, one opted out, one shows another title in the shop."""
+    """Two releases: three records came, one opted out, one shows another title in the shop; and a
+    third that adopts that title."""
     made = Workspace(tmp_path_factory.mktemp("diff") / "workspace")
     made.prepare()
     first = products("shop-a", 9) + products("shop-b", 4)
@@ -37,6 +39,9 @@ def grown(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     second = changed(second, "shop-a:000002", title="淡水珍珠手链")
     second += products("shop-a", 2, first=100) + products("shop-c", 1)
     publish_run(made, RunWriter(made, START + timedelta(hours=1)).write(second))
+    major = RunWriter(made, START + timedelta(hours=2)).write(second)
+    major.update(**{ADOPTING: True})
+    publish_run(made, major)
     return made
 
 
@@ -127,6 +132,17 @@ def test_a_changed_record_tells_its_columns_and_the_rule(grown: Workspace, tmp_p
         text = to_text(again, 20)
     assert "title: 淡水珍珠项链 2 毫米 -> 淡水珍珠手链, by title_changed_v1" in text
     assert "changed by no rule (title) 1, title_changed_v1 1" in text
+
+
+def test_what_a_major_release_adopted_tells_what_it_was_and_is(grown: Workspace) -> None:
+    found = said(release(grown, "1.1.0"), release(grown, "2.0.0"))
+    assert found["counts"] == {"added": 0, "removed": 0, "changed": 1}
+    (entry,) = found["changed"]
+    changes = {change["column"]: change for change in entry["changes"]}
+    assert entry["record_id"] == "shop-a:000002"
+    assert (changes["title"]["to"], changes["title"]["by"]) == ("淡水珍珠手链", "title_changed_v1")
+    assert all(change["by"] is not None for change in changes.values())
+    assert {row["rule"] for row in entry["decisions"]} >= {"title_changed_v1"}
 
 
 def test_another_split_is_a_change(grown: Workspace, tmp_path: Path) -> None:
