@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cleaning.copies.groups import connected_groups
-from cleaning.copies.neighbours import Fingerprints, NeighbourThresholds, assign_leaders
+from cleaning.copies.neighbours import Fingerprints, assign_leaders
+from cleaning.copies.thresholds import NeighbourThresholds
 
 RADIUS = 6
 

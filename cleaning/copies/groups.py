@@ -15,12 +15,12 @@ from cleaning.copies.hamming_index import (
     BAND_BITS,
     BANDS,
     BUCKETS,
-    MAX_RADIUS,
     hamming,
     probe,
     probe_count,
 )
 from cleaning.copies.reach import rows_in_reach
+from cleaning.copies.thresholds import MAX_RADIUS
 from cleaning.hashes import is_degenerate
 
 

@@ -18,7 +18,6 @@ from cleaning.compiling import compiled
 BANDS = 4
 BAND_BITS = 16
 BUCKETS = 1 << BAND_BITS
-MAX_RADIUS = 2 * BANDS - 1
 PROBES = 1 + BAND_BITS
 HASHES_PER_LINE = 8  # of a 64-byte cache line
 

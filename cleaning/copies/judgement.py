@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 
 from cleaning.copies import verdict
 from cleaning.copies.candidates import Candidates, load_candidates
-from cleaning.copies.neighbours import NeighbourThresholds
 from cleaning.copies.outcomes import Names, outcome
 from cleaning.copies.placeholders import PlaceholderThresholds
 from cleaning.copies.published import PublishedIndex
+from cleaning.copies.thresholds import NeighbourThresholds
 from cleaning.copies.titles_alone import RULE as TITLE_ALONE
 from cleaning.copies.titles_alone import judge_titles_alone
 from cleaning.copies.verdict import PublishedGroups, Verdicts, judge_copies
@@ -39,20 +39,13 @@ def judge_all(work: DedupeWork) -> None:
 
 def _judge(work: DedupeWork, index: PublishedIndex | None) -> None:
     settings = work.settings
-    radius = settings.radius if settings.policy == "near" else 0
+    thresholds = NeighbourThresholds.of(settings)
     candidates = load_candidates(
         work.run, work.parts, index, [_start_of(run_id) for run_id in work.earlier]
     )
     verdicts = judge_copies(
         candidates,
-        NeighbourThresholds(
-            radius=radius,
-            title_free_radius=settings.title_free_radius,
-            min_title_agreement=settings.min_title_agreement,
-            max_lightness_difference=settings.max_lightness_difference,
-            max_chroma_difference=settings.max_chroma_difference,
-            keep_variants=settings.keep_variants,
-        ),
+        thresholds,
         PlaceholderThresholds(settings.placeholder_records, settings.placeholder_similarity),
         _published_groups(index),
         settings.radius,
@@ -67,7 +60,7 @@ def _judge(work: DedupeWork, index: PublishedIndex | None) -> None:
     for number, name in enumerate(work.parts):
         _write_part(
             work, name, verdicts, candidates.row, np.arange(bounds[number], bounds[number + 1]),
-            peers, groups, radius,
+            peers, groups, thresholds.radius,
         )  # fmt: skip
 
 

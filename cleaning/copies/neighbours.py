@@ -12,43 +12,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cleaning.copies.hamming_index import MAX_RADIUS
 from cleaning.copies.leader_index import empty_index
 from cleaning.copies.leader_pass import Limits, assign
 from cleaning.copies.reach import rows_in_reach
+from cleaning.copies.thresholds import NeighbourThresholds
 from cleaning.hashes import COLOUR_BYTES, is_degenerate
 from cleaning.titles.sketch import SKETCH_BYTES
 
 NO_FINGERPRINT = 255
 MAX_ROWS = 1 << 30
-
-
-@dataclass(frozen=True)
-class NeighbourThresholds:
-    """When two records show the same picture.
-
-    ``radius``: bits of the 64 that may differ, at most 7. Re-encoded and 75-pixel copies lie within
-    2 bits, padded and squared ones within 6 after trimming; at 10, 30 % of what is removed is a
-    different product, at 6 with agreeing titles 5.9 %. ``title_free_radius``: up to this many bits
-    the titles need not agree (6.2 % wrong at 4, against a floor of 3.7 %).
-    ``min_title_agreement``: equal components of the sketches' 32 beyond it; 3 are reached by 95 %
-    of title pairs that share a fifth of their 3-grams and by 2 % of all pairs of one sub-class.
-    ``max_lightness_difference`` and ``max_chroma_difference`` (of 255, in any cell): 99 % of
-    thumbnails and re-encodings stay within 8 and 3; of photos whose hue is turned by 84 degrees
-    96 %, all that have a hue to turn, differ by more than 6 in chroma. ``keep_variants`` off
-    ignores colour.
-    """
-
-    radius: int = 6
-    title_free_radius: int = 4
-    min_title_agreement: int = 3
-    max_lightness_difference: int = 20
-    max_chroma_difference: int = 6
-    keep_variants: bool = True
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.radius <= MAX_RADIUS:
-            raise ValueError(f"radius is {self.radius}, expected 0 to {MAX_RADIUS}")
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from cleaning.copies import verdict
+from cleaning.copies.pairs import PICTURES
 from cleaning.copies.verdict import Verdicts
 from cleaning.titles.sketch import SKETCH_BYTES
 from runtime.columns import column, from_numbers
@@ -47,12 +48,6 @@ RULES: Mapping[int, _Rule] = {
         "bridges_splits_v1", "rejected", "near copies of it are in two published splits"
     ),
 }
-_PICTURES = (
-    "the whole pictures",
-    "the trimmed pictures",
-    "its whole and the other's trimmed picture",
-    "its trimmed and the other's whole picture",
-)
 
 
 @dataclass(frozen=True)
@@ -184,7 +179,7 @@ def _measured(verdicts: Verdicts, row: np.int64) -> str:
         else "as for another record with its very file"
     )
     return (
-        f"{verdicts.distance[row]} bits between {_PICTURES[verdicts.via[row]]}, "
+        f"{verdicts.distance[row]} bits between {PICTURES[verdicts.via[row]]}, "
         f"colours differ by {verdicts.colour_difference[row]}, {titles}"
     )
 

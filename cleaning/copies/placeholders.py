@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cleaning.copies.candidates import NO_SITE, Candidates
-from cleaning.copies.neighbours import NeighbourThresholds
+from cleaning.copies.thresholds import NeighbourThresholds
 from cleaning.hashes import is_degenerate
 from cleaning.titles.sketch import SKETCH_BYTES, title_sketches
 

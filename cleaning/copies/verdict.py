@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 
 from cleaning.copies.candidates import Candidates
 from cleaning.copies.groups import connected_groups
-from cleaning.copies.neighbours import NO_FINGERPRINT, NeighbourThresholds, assign_leaders
+from cleaning.copies.neighbours import NO_FINGERPRINT, assign_leaders
 from cleaning.copies.placeholders import PlaceholderThresholds, shared_by
+from cleaning.copies.thresholds import NeighbourThresholds
 from cleaning.titles.sketch import SKETCH_BYTES
 
 UNIQUE, SAME_BYTES, SAME_FINGERPRINT, NEAR_FINGERPRINT, PLACEHOLDER, BRIDGES, HELD = range(7)

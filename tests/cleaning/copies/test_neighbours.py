@@ -5,8 +5,9 @@ import pytest
 from numpy.typing import NDArray
 
 from cleaning.copies.groups import connected_groups
-from cleaning.copies.neighbours import Fingerprints, NeighbourThresholds, assign_leaders
+from cleaning.copies.neighbours import Fingerprints, assign_leaders
 from cleaning.copies.reach import rows_in_reach
+from cleaning.copies.thresholds import NeighbourThresholds
 from cleaning.hashes import is_degenerate
 
 Draw = np.random.Generator
