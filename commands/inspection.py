@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -41,18 +41,45 @@ def status(config_path: Path, quiet: bool) -> Outcome:
 
 
 @click.command()
-@click.argument("record_id")
+@click.argument("named", metavar="RECORD_ID|URL|SHA256|IMAGE_FILE")
+@click.option("--all", "every", is_flag=True, help="Tell every story where several records fit.")
 @config_option
 @command
-def audit(record_id: str, config_path: Path, quiet: bool) -> Outcome:
-    """Tell the whole story of one record."""
+def audit(named: str, every: bool, config_path: Path, quiet: bool) -> Outcome:
+    """Tell the whole story of one record.
+
+    It is named by its id, by the URL of its page or picture, by its picture's SHA-256 or by a file
+    with its picture. Where several records fit they are listed; a file that is no record's picture
+    lists the nearest published ones.
+    """
+    from cleaning.copies.thresholds import NeighbourThresholds
     from provenance.audit import audit as tell
+    from provenance.audit_search import search
+    from provenance.story_text import story_text
     from runtime.workspace import Workspace
+    from taxonomy.tree import load_tree
 
     del quiet
     config = load_config(config_path)
-    story = tell(Workspace((config_path.parent / config.workspace).resolve()), record_id)
-    return Outcome(Exit.DONE, story.to_text(), story.to_json())
+    workspace = Workspace((config_path.parent / config.workspace).resolve())
+    bounds = NeighbourThresholds.of(config.dedupe)
+    taxonomy = config.map.taxonomy
+    tree = load_tree(config_path.parent / taxonomy if taxonomy is not None else None)
+    found = search(workspace, named, bounds)
+    ids = [match.record_id for match in found.matches]
+    if len(ids) == 1 and found.exact:
+        story = tell(workspace, ids[0], bounds, tree)
+        return Outcome(Exit.DONE, story_text(story), story.to_json())
+    listed = [{"record_id": match.record_id, "by": match.by} for match in found.matches]
+    values: dict[str, Any] = {"named": named, "exact": found.exact, "records": listed}
+    what = "records fit" if found.exact else "published pictures are nearest"
+    lines = [f"{named}: {len(ids)} {what}; --all tells every story"]
+    lines += [f"  {match.record_id}  {match.by}" for match in found.matches]
+    if every:
+        stories = [tell(workspace, record_id, bounds, tree) for record_id in ids]
+        values["stories"] = [story.to_json() for story in stories]
+        lines = ["\n\n".join(map(story_text, stories))]
+    return Outcome(Exit.DONE, "\n".join(lines), values)
 
 
 @click.command()

@@ -1,60 +1,184 @@
 """The audit: one record's whole way, from the pages that showed it to the releases that hold it.
 
-Comes in: a workspace and a record id. Goes out: an `AuditStory`; captures and pictures are
-re-checked while it is told. Runs are read newest first, by ranges, never by scanning pictures.
+Comes in: a workspace and a record id. Goes out: an `AuditStory`; captures are checked and nearest
+pictures compared while it is told. Runs are read newest first, by ranges, never by scanning
+pictures; what no run tells any more is told from the releases.
 """
 
 from __future__ import annotations
 
 from functools import partial
-from pathlib import Path
+from itertools import pairwise
 from typing import Any
 from urllib.parse import urlsplit
 
+from cleaning.copies.thresholds import NeighbourThresholds
+from provenance.audit_near import Subject, neighbours, subject_of_release
+from provenance.audit_release import LEVELS, holdings, ledger_stories, standing_releases, told
 from provenance.captures import read_capture
+from provenance.decision_line import DecisionLine
 from provenance.ledger import DECIDING_STAGES, Judgement, fate_of
-from provenance.lookup import Row, lineage_row, part_of, rows_of, shard_row, site_of
+from provenance.lookup import Row, part_of, rows_of, site_of
 from provenance.story import (
     Absence,
     AuditStory,
-    DecisionLine,
+    Guess,
     Holding,
     ImageAttempt,
     ImportedRow,
     LabelLine,
     RunStory,
     Sighting,
+    TitleChange,
 )
-from release.manifest import read_manifest, release_folders
 from runtime.errors import ConfigError
 from runtime.stages import utc_text
 from runtime.tables import IMAGES
 from runtime.workspace import Run, Workspace, file_key
+from taxonomy.tree import Level, Tree, load_tree
 
+_HEADERS = (
+    "source", "content_type", "sniffed_type", "etag", "last_modified", "opt_out", "redirects",
+    "redirect_url",
+)  # fmt: skip
 _IMAGE_COLUMNS = [name for name in IMAGES.schema.names if name != "image"]
-_LEVELS = ("class_name", "sub_class_name", "subsub_class_name")
 
 
-def audit(workspace: Workspace, record_id: str) -> AuditStory:
-    """The story of a record; raises ConfigError when no run and no release knows it."""
-    releases = release_folders(workspace.releases)
-    holdings = [held for folder in releases if (held := _holding(folder, record_id)) is not None]
-    runs = [
-        story
-        for run in reversed(workspace.runs())
-        if (story := _run_story(workspace, run, record_id)) is not None
-    ]
-    absences = [
-        absence
-        for run in reversed(workspace.runs())
-        if (absence := _absence(run, record_id)) is not None
-    ]
-    if not runs and not holdings and not absences:
+def audit(
+    workspace: Workspace,
+    record_id: str,
+    bounds: NeighbourThresholds | None = None,
+    tree: Tree | None = None,
+) -> AuditStory:
+    """The story of a record; raises ConfigError when no run and no release knows it.
+
+    `bounds` are those of copies as configured, to say why a neighbour was none; `tree` names the
+    categories of suggestions.
+    """
+    bounds = bounds or NeighbourThresholds()
+    teller = _Teller(workspace, record_id, tree or load_tree())
+    newest_first = list(reversed(workspace.runs()))
+    runs = [story for run in newest_first if (story := teller.run(run)) is not None]
+    absences = [found for run in newest_first if (found := _absence(run, record_id)) is not None]
+    folders = standing_releases(workspace.releases)
+    held = holdings(folders, record_id)
+    ledger = ledger_stories(folders, record_id, teller.told)
+    if not (runs or held or absences or ledger):
         raise ConfigError(
             f"record {record_id!r}: expected an id that a run or a release of "
             f"{workspace.folder} holds, such as <site>:<product id>; found it in none"
         )
-    return AuditStory(record_id, tuple(runs), tuple(holdings), tuple(absences))
+    latest = workspace.latest_release()
+    current = latest if latest in folders else None
+    subject = teller.subject
+    if subject is None and held:
+        subject = subject_of_release(workspace.releases / held[-1].version, record_id)
+    return AuditStory(
+        record_id, tuple(runs), held, tuple(absences), ledger, _title_changes(runs, held),
+        neighbours(subject, current, bounds) if subject is not None else (),
+    )  # fmt: skip
+
+
+def _title_changes(runs: list[RunStory], held: tuple[Holding, ...]) -> tuple[TitleChange, ...]:
+    """Titles that differ from those of the run before, and today's from the published ones."""
+    found = []
+
+    def differ(run: RunStory, since: str, raw: str | None, title: str | None) -> None:
+        pairs = (("raw title", raw, run.title_raw), ("cleaned title", title, run.title))
+        for what, before, after in pairs:
+            if before is not None and after is not None and before != after:
+                found.append(TitleChange(run.run_id, since, what, before, after))
+
+    oldest_first = runs[::-1]
+    for before, after in pairwise(oldest_first):
+        differ(after, f"run {before.run_id}", before.title_raw, before.title)
+    if runs and held:
+        differ(runs[0], f"release {held[-1].version}", held[-1].title_raw, held[-1].title)
+    return tuple(found)
+
+
+class _Teller:
+    """Tells the runs of one workspace on one record; `told` are the decisions told so far.
+
+    `subject` is the record as the newest run cleaned it.
+    """
+
+    def __init__(self, workspace: Workspace, record_id: str, tree: Tree) -> None:
+        self._workspace = workspace
+        self._record_id = record_id
+        self._tree = tree
+        self.told: set[tuple[Any, ...]] = set()
+        self.subject: Subject | None = None
+
+    def run(self, run: Run) -> RunStory | None:
+        """The run's story; None where it did not see the record."""
+        record_id = self._record_id
+        sightings = _sightings(run, record_id)
+        imported = None
+        part = part_of(run.listings, record_id)
+        if run.is_imported:
+            part = part_of(run.annotations, record_id)  # those that were rejected, too
+            imported = _imported(run, part, record_id) if part else None
+        listing = _one(rows_of(run.listings, part, "record_id", record_id)) if part else None
+        decisions = _decisions(run, part, record_id) if part else []
+        if not sightings and listing is None and imported is None:
+            return None
+        cleaned = _one(rows_of(run.cleaned, part, "record_id", record_id)) if part else None
+        if cleaned is not None and self.subject is None:
+            self.subject = Subject(record_id, cleaned, run)
+        self.told.update(map(told, decisions))
+        judged = [Judgement(r["record_id"], r["stage"], r["rule"], r["verdict"]) for r in decisions]
+        title_of = partial(_title_of, self._workspace, run)
+        return RunStory(
+            run_id=run.run_id,
+            fate=fate_of(judged),
+            sightings=tuple(sightings),
+            kept_page=listing["page_url"] if listing else None,
+            title=cleaned["title"] if cleaned else None,
+            images=tuple(_images(run, listing["image_url"] if listing else None)),
+            label=self._label(run, part) if part else None,
+            decisions=tuple(
+                DecisionLine.of(
+                    row,
+                    title_of(row["peer_id"]) if row["peer_id"] not in (None, record_id) else None,
+                )
+                for row in decisions
+            ),
+            first_seen=_instant(listing, "first_seen"),
+            last_seen=_instant(listing, "last_seen"),
+            imported=imported,
+            title_raw=listing["title"] if listing else None,
+            removed_segments=tuple(cleaned["removed_segments"]) if cleaned else (),
+            language=cleaned["language"] if cleaned else None,
+            picture=_picture(cleaned),
+        )
+
+    def _label(self, run: Run, part: str) -> LabelLine | None:
+        row = _one(rows_of(run.labels, part, "record_id", self._record_id))
+        if row is None:
+            return None
+        names = [row[level] for level in LEVELS if row[level] is not None]
+        title_leaf = row.get("title_leaf")
+        return LabelLine(
+            row["mapped"], names, row["label_rule"], row["evidence"],
+            tuple(map(self._guess, row.get("suggestions") or ())),
+            self._guess(title_leaf) if title_leaf else None, bool(row.get("contradicted")),
+        )  # fmt: skip
+
+    def _guess(self, row: Row) -> Guess:
+        node = self._tree.get(Level(row["level"]), row["id"])
+        named = str(node) if node is not None else f"{row['level']} {row['id']}"
+        return Guess(named, row["confidence"], row["by"])
+
+
+def _picture(cleaned: Row | None) -> str | None:
+    """What clean found of the picture, and in which part its bytes lie."""
+    if cleaned is None or cleaned["sha256"] is None:
+        return None
+    size = f"{cleaned['width']}x{cleaned['height']} {cleaned['format']}, "
+    hashed = "" if cleaned["phash"] is None else f", phash {cleaned['phash']:016x}"
+    place = f" in images/{cleaned['image_part']} row {cleaned['image_row']}"
+    return f"{size if cleaned['format'] else ''}SHA-256 {cleaned['sha256']}{hashed}{place}"
 
 
 def _absence(run: Run, record_id: str) -> Absence | None:
@@ -71,55 +195,6 @@ def _instant(row: Row | None, name: str) -> str | None:
     """An instant of a listing; older runs recorded none."""
     value = None if row is None else row.get(name)
     return None if value is None else utc_text(value)
-
-
-def _holding(release: Path, record_id: str) -> Holding | None:
-    row = lineage_row(release, record_id)
-    if row is None:
-        return None
-    manifest = read_manifest(release)
-    found = shard_row(release, manifest, record_id, row["split"], ["title", "sha256"])
-    shard, place, facts = found or ("no shard", -1, {"title": "-", "sha256": "-"})
-    return Holding(
-        manifest.version, shard, place, row["split"], row["leak_group"], row["first_release"],
-        facts["title"], facts["sha256"],
-    )  # fmt: skip
-
-
-def _run_story(workspace: Workspace, run: Run, record_id: str) -> RunStory | None:
-    sightings = _sightings(run, record_id)
-    imported = None
-    part = part_of(run.listings, record_id)
-    if run.is_imported:
-        part = part_of(run.annotations, record_id)  # those that were rejected, too
-        imported = _imported(run, part, record_id) if part else None
-    listing = _one(rows_of(run.listings, part, "record_id", record_id)) if part else None
-    if not sightings and listing is None and imported is None:
-        return None
-    cleaned = _one(rows_of(run.cleaned, part, "record_id", record_id)) if part else None
-    decisions = _decisions(run, part, record_id) if part else []
-    judgements = [Judgement(r["record_id"], r["stage"], r["rule"], r["verdict"]) for r in decisions]
-    title_of = partial(_title_of, workspace, run)
-    return RunStory(
-        run_id=run.run_id,
-        fate=fate_of(judgements),
-        sightings=tuple(sightings),
-        kept_page=listing["page_url"] if listing else None,
-        title=cleaned["title"] if cleaned else None,
-        images=tuple(_images(run, listing["image_url"] if listing else None)),
-        label=_label(run, part, record_id) if part else None,
-        decisions=tuple(
-            DecisionLine(
-                row["stage"], row["rule"], row["verdict"], row["reason"], row["value"],
-                row["threshold"], row["peer_id"],
-                title_of(row["peer_id"]) if row["peer_id"] not in (None, record_id) else None,
-            )
-            for row in decisions
-        ),
-        first_seen=_instant(listing, "first_seen"),
-        last_seen=_instant(listing, "last_seen"),
-        imported=imported,
-    )  # fmt: skip
 
 
 def _one(rows: list[Row]) -> Row | None:
@@ -149,7 +224,7 @@ def _imported(run: Run, part: str, record_id: str) -> ImportedRow | None:
     source = run.record["imported"]
     return ImportedRow(
         source["annotations"], source["sha256"], row["row"], row["byte"], row["img_path"],
-        row["title"], [row[level] for level in _LEVELS if row[level] is not None],
+        row["title"], [row[level] for level in LEVELS if row[level] is not None],
         pictures[0]["sha256"] if pictures else None,
     )  # fmt: skip
 
@@ -169,6 +244,7 @@ def _images(run: Run, image_url: str | None) -> list[ImageAttempt]:
         ImageAttempt(
             row["image_url"], row["attempt"], row["outcome"], row["status"],
             utc_text(row["fetched_at"]), row["sha256"], row["error"],
+            **{name: row.get(name) for name in _HEADERS},
         )
         for row in sorted(rows, key=lambda row: (row["fetched_at"], row["attempt"]))
     ]  # fmt: skip
@@ -183,14 +259,6 @@ def _attempts(run: Run, image_url: str) -> list[Row]:
         for name in near or names
         for row in rows_of(run.images, name, "image_url", image_url, _IMAGE_COLUMNS)
     ]
-
-
-def _label(run: Run, part: str, record_id: str) -> LabelLine | None:
-    row = _one(rows_of(run.labels, part, "record_id", record_id))
-    if row is None:
-        return None
-    names = [row[level] for level in _LEVELS if row[level] is not None]
-    return LabelLine(row["mapped"], names, row["label_rule"], row["evidence"])
 
 
 def _decisions(run: Run, part: str, record_id: str) -> list[Row]:
@@ -210,8 +278,5 @@ def _title_of(workspace: Workspace, run: Run, record_id: str) -> str | None:
     if row is not None:
         title: str | None = row["title"]
         return title
-    for release in reversed(release_folders(workspace.releases)):
-        held = _holding(release, record_id)
-        if held is not None:
-            return held.title
-    return None
+    folders = standing_releases(workspace.releases)
+    return next((held.title for f in reversed(folders) for held in holdings([f], record_id)), None)

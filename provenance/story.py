@@ -1,4 +1,4 @@
-"""The story of one record: what `audit` found, as data, as text and as JSON.
+"""The story of one record: what `audit` found, as data and as JSON; `story_text` tells it.
 
 Plain frozen dataclasses of strings and numbers, so that JSON is the data itself; instants are
 ISO 8601 text.
@@ -6,11 +6,11 @@ ISO 8601 text.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from provenance.captures import Capture
+from provenance.decision_line import DecisionLine
 
 
 @dataclass(frozen=True)
@@ -57,20 +57,23 @@ class ImageAttempt:
     fetched_at: str
     sha256: str | None
     error: str | None
+    source: str | None = None
+    content_type: str | None = None
+    sniffed_type: str | None = None
+    etag: str | None = None
+    last_modified: str | None = None
+    opt_out: str | None = None
+    redirects: int | None = None
+    redirect_url: str | None = None
 
 
 @dataclass(frozen=True)
-class DecisionLine:
-    """One decision; `peer_title` is the title of the record it names."""
+class Guess:
+    """A category that was suggested for a record, how sure `by` was of it (0 to 1)."""
 
-    stage: str
-    rule: str
-    verdict: str
-    reason: str | None
-    value: str | None
-    threshold: float | None
-    peer_id: str | None
-    peer_title: str | None
+    category: str
+    confidence: float
+    by: str
 
 
 @dataclass(frozen=True)
@@ -81,6 +84,40 @@ class LabelLine:
     names: list[str]
     rule: str
     evidence: str
+    suggestions: tuple[Guess, ...] = ()
+    title_leaf: Guess | None = None
+    contradicted: bool = False
+
+
+@dataclass(frozen=True)
+class Neighbour:
+    """One of the records with the nearest pictures, and why it was or was not a copy.
+
+    `where` is the release or the run that it was found in; the measures are those of
+    `cleaning.copies.pairs.Pair`.
+    """
+
+    record_id: str
+    title: str | None
+    where: str
+    same_bytes: bool
+    bits: int
+    pictures: str
+    lightness: int
+    chroma: int
+    title_agreement: int
+    verdict: str
+
+
+@dataclass(frozen=True)
+class TitleChange:
+    """A title that is not what it was: in an earlier run, or in the release that `since` names."""
+
+    run_id: str
+    since: str
+    what: str
+    before: str
+    after: str
 
 
 @dataclass(frozen=True)
@@ -98,6 +135,20 @@ class RunStory:
     first_seen: str | None = None
     last_seen: str | None = None
     imported: ImportedRow | None = None
+    title_raw: str | None = None
+    removed_segments: tuple[str, ...] = ()
+    language: str | None = None
+    picture: str | None = None
+
+
+@dataclass(frozen=True)
+class LedgerStory:
+    """What a release's ledger holds of the record that no run in the workspace tells any more."""
+
+    release: str
+    run_id: str
+    fate: str | None
+    decisions: tuple[DecisionLine, ...]
 
 
 @dataclass(frozen=True)
@@ -127,16 +178,30 @@ class Holding:
     first_release: str
     title: str
     sha256: str | None
+    title_raw: str | None = None
+    label: tuple[str, ...] = ()
+    label_rule: str | None = None
+    product_url: str | None = None
+    image_url: str | None = None
+    run_id: str | None = None
+    capture_file: str | None = None
+    capture_offset: int | None = None
 
 
 @dataclass(frozen=True)
 class AuditStory:
-    """Everything known of one record: runs and absences newest first, releases oldest first."""
+    """Everything known of one record: runs and absences newest first, releases oldest first.
+
+    `ledger` is what releases alone still know, oldest first.
+    """
 
     record_id: str
     runs: tuple[RunStory, ...]
     releases: tuple[Holding, ...]
     absences: tuple[Absence, ...] = ()
+    ledger: tuple[LedgerStory, ...] = ()
+    title_changes: tuple[TitleChange, ...] = ()
+    nearest: tuple[Neighbour, ...] = ()
 
     @property
     def gone(self) -> bool:
@@ -149,6 +214,8 @@ class AuditStory:
         """What became of it in the newest run that saw it."""
         if self.runs:
             return self.runs[0].fate
+        if self.ledger:
+            return self.ledger[-1].fate
         return "published" if self.releases else None
 
     def to_json(self) -> dict[str, Any]:
@@ -156,84 +223,3 @@ class AuditStory:
         return {
             "record_id": self.record_id, "fate": self.fate, "gone": self.gone, **asdict(self)
         }  # fmt: skip
-
-    def to_text(self) -> str:
-        """The story for people, a fact a line."""
-        gone = ", gone from the shop" if self.gone else ""
-        lines = [f"{self.record_id}: {self.fate or 'not decided yet'}{gone}"]
-        told: list[RunStory | Absence] = [*self.runs, *self.absences]
-        for run in sorted(told, key=lambda run: run.run_id, reverse=True):
-            if isinstance(run, Absence):
-                lines += ["", f"run {run.run_id}: {_absence_line(run)}"]
-                continue
-            lines += ["", f"run {run.run_id}: {run.fate or 'not decided yet'}"]
-            lines += [f"  {line}" for line in _run_lines(run)]
-        for held in self.releases:
-            lines += ["", f"release {held.version}: {held.shard} row {held.row}"]
-            lines.append(f"  title {held.title}")
-            lines.append(f"  split {held.split}, leak group {held.leak_group}")
-            picture = f"image SHA-256 {held.sha256}" if held.sha256 else "no image"
-            lines.append(f"  {picture}, first in {held.first_release}")
-        return "\n".join(lines)
-
-
-def _absence_line(absence: Absence) -> str:
-    state = "gone" if absence.gone else "not gone yet"
-    return (
-        f"not seen; last seen at {absence.last_seen} in run {absence.last_run}, "
-        f"complete crawls in a row without it: {absence.missed}, {state}"
-    )
-
-
-def _run_lines(run: RunStory) -> Iterator[str]:
-    if run.first_seen and run.last_seen:
-        yield f"first seen at {run.first_seen}, last at {run.last_seen}"
-    if run.imported is not None:
-        yield from _imported_lines(run.imported)
-    for sighting in run.sightings:
-        kept = ", kept" if sighting.page_url == run.kept_page else ""
-        yield f"seen on {sighting.page_kind} page {sighting.page_url} #{sighting.position}{kept}"
-        yield f"  title {sighting.title or '-'}"
-        for path in sighting.category_paths:
-            yield f"  category {' > '.join(path)}"
-        yield f"  extracted by {sighting.extracted_by}"
-        if sighting.opt_out:
-            yield f"  the page opts out: {sighting.opt_out}"
-        capture = sighting.capture
-        state = capture.problem or f"intact, {capture.payload_digest}, {capture.date}"
-        yield f"  capture {capture.file} at {capture.offset}: {state}"
-    yield f"cleaned title {run.title or '-'}"
-    for image in run.images:
-        status = f" (HTTP {image.status})" if image.status is not None else ""
-        rest = image.sha256 or image.error or "-"
-        yield (
-            f"image {image.image_url} attempt {image.attempt} at {image.fetched_at}: "
-            f"{image.outcome}{status} {rest}"
-        )
-    if run.label is not None:
-        names = " > ".join(run.label.names) or "none, held for review"
-        yield f"label {names} by {run.label.rule}: {run.label.evidence}"
-    for line in run.decisions:
-        yield _decision_line(line)
-
-
-def _imported_lines(row: ImportedRow) -> Iterator[str]:
-    yield f"imported from {row.file}, row {row.row} at byte {row.byte}: no URL, date or capture"
-    yield f"  SHA-256 of that file {row.file_sha256}"
-    yield f"  title {row.title or '-'}"
-    yield f"  label {' > '.join(row.label) or '-'}"
-    yield f"  picture {row.img_path or '-'}: {row.picture_sha256 or 'not taken in'}"
-
-
-def _decision_line(line: DecisionLine) -> str:
-    text = f"{line.stage}: {line.verdict} by {line.rule}"
-    if line.reason:
-        text += f" ({line.reason})"
-    if line.value:
-        text += f", value {line.value}"
-    if line.threshold is not None:
-        text += f", threshold {line.threshold:g}"
-    if line.peer_id:
-        text += f", of {line.peer_id}"
-        text += f" {line.peer_title}" if line.peer_title else ""
-    return text

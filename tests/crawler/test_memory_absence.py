@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from provenance.audit import audit
+from provenance.story_text import story_text
 from tests.crawler.recorded_runs import Crawls, absent, page_of
 
 
@@ -118,7 +119,7 @@ def test_audit_tells_since_when_it_is_missed_and_that_it_is_gone(crawls: Crawls)
     assert [(a.run_id, a.missed) for a in story.absences] == [
         (run.run_id, missed) for run, missed in zip(runs[::-1], (3, 2, 1), strict=True)
     ]
-    text = story.to_text()
+    text = story_text(story)
     assert text.startswith("s:0002: ") and "gone from the shop" in text.splitlines()[0]
     assert f"last seen at 2026-01-01T00:00:11Z in run {first.run_id}" in text
     assert "complete crawls in a row without it: 3, gone" in text

@@ -19,6 +19,7 @@ from click.testing import CliRunner
 import pipeline
 from demo.scenes import render
 from provenance.audit import audit
+from provenance.story_text import story_text
 from provenance.verify import verify
 from runtime.workspace import Workspace
 from tests.crawler.shop import SITE_FILE, Shop, running_shop
@@ -172,7 +173,7 @@ def test_records_join_stay_and_leave(crawled: Stall) -> None:
     pandas.testing.assert_series_equal(after.loc["s:1"], before.loc["s:1"])
     assert after.loc["s:3", "first_seen"] < before["fetched_at"].max()
     assert after.loc["s:3", "fetched_at"] > before["fetched_at"].max()
-    story = audit(stall.workspace, "s:1").to_text()
+    story = story_text(audit(stall.workspace, "s:1"))
     assert "title_changed_v1 (its title was published as 青瓷茶杯手工釉下彩 200ml)" in story
     # Nothing new on the third day, and one product is gone from the shop but not from the release.
     stall.show(1, 2, 3, 4)

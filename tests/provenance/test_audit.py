@@ -8,6 +8,7 @@ import pytest
 
 from provenance.audit import audit
 from provenance.ledger import Judgement, fate_of, fates, ledger
+from provenance.story_text import story_text
 from runtime.errors import ConfigError
 from runtime.exits import Exit
 from runtime.workspace import Workspace
@@ -55,14 +56,14 @@ def test_a_published_record_is_told_from_page_to_shard(workspace: Workspace) -> 
 def test_a_rejected_record_shows_rule_value_and_threshold(workspace: Workspace) -> None:
     story = audit(workspace, "shop-a:000003")
     assert (story.fate, story.releases) == ("rejected", ())
-    assert "clean: rejected by title_too_short_v1" in story.to_text()
-    assert ", value 1, threshold 4" in story.to_text()
+    assert "clean: rejected by title_too_short_v1" in story_text(story)
+    assert ", value 1, threshold 4" in story_text(story)
 
 
 def test_a_held_record_shows_what_the_mapper_saw(workspace: Workspace) -> None:
     story = audit(workspace, "shop-a:000004")
     assert story.fate == "held"
-    assert "label none, held for review by no_category_v1: no path" in story.to_text()
+    assert "label none, held for review by no_category_v1: no path" in story_text(story)
 
 
 def test_a_duplicate_names_its_representative_by_title(workspace: Workspace) -> None:
@@ -84,7 +85,7 @@ def test_a_removed_record_is_in_the_old_release_only(workspace: Workspace) -> No
     story = audit(workspace, "shop-a:000002")
     assert story.fate == "removed"
     assert [held.version for held in story.releases] == ["1.0.0"]
-    assert "opted out since: noai" in story.to_text()
+    assert "opted out since: noai" in story_text(story)
 
 
 def test_sites_whose_keys_begin_alike_are_kept_apart(workspace: Workspace) -> None:

@@ -15,6 +15,7 @@ import pytest
 
 from cleaning.hashes import VERSIONS
 from provenance.audit import audit
+from provenance.story_text import story_text
 from provenance.verify import verify as verify_aloud
 from release.manifest import read_manifest
 from release.schema import COLUMNS, RELEASE_SCHEMA, as_released, released_schema, schema_digest
@@ -118,10 +119,10 @@ def test_every_imported_record_is_audited_to_its_row(mixed: Workspace) -> None:
     for record in ("mep3m:1/3", "mep3m:1/25"):
         story = audit(mixed, record)
         assert story.fate == "published"
-        text = story.to_text()
+        text = story_text(story)
         assert "no URL, date or capture" in text and "imported_label_v1" in text
         assert json.loads(json.dumps(story.to_json()))["releases"][0]["version"]
-    assert "not taken in" in audit(mixed, "mep3m:1/25").to_text()
+    assert "not taken in" in story_text(audit(mixed, "mep3m:1/25"))
 
 
 def test_a_copy_with_its_picture_folder_names_each_row_without_a_picture(
@@ -131,7 +132,7 @@ def test_a_copy_with_its_picture_folder_names_each_row_without_a_picture(
     copy = write_copy(tmp_path / "copy", titles(1, 2), pictures)
     result = take_in(workspace, copy, START)
     assert result.fates == {"published": 1, "rejected": 1}
-    assert "imported_image_missing_v1" in audit(workspace, "mep3m:1/2").to_text()
+    assert "imported_image_missing_v1" in story_text(audit(workspace, "mep3m:1/2"))
     sound(workspace)
 
 

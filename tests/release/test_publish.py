@@ -18,6 +18,7 @@ from PIL import Image
 
 from cleaning.hashes import VERSIONS
 from provenance.audit import audit
+from provenance.story_text import story_text
 from provenance.verify import verify
 from release.manifest import read_manifest
 from release.schema import COLUMN_NAMES
@@ -295,7 +296,7 @@ def test_what_differs_from_a_published_row_is_recorded_and_the_row_stays(
     assert (
         result.fates == {"published": 4, "merged": 1} and verify(second, copied, quiet=True) == []
     )
-    told = audit(copied, "shop-a:000002").to_text()
+    told = story_text(audit(copied, "shop-a:000002"))
     assert "flagged by title_changed_v1 (its title was published as 淡水珍珠项链 2 毫米)" in told
 
 

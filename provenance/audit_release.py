@@ -1,0 +1,91 @@
+"""What releases tell of a record: where its row lies, and the decisions that only they still hold.
+
+Comes in: release folders and an id. Goes out: `Holding`s and `LedgerStory`s. A release needs no
+workspace for it: shards, lineage and ledger say all of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from itertools import groupby
+from pathlib import Path
+
+from provenance.decision_line import DecisionLine
+from provenance.ledger import DECIDING_STAGES, Judgement, fate_of
+from provenance.lookup import Row, lineage_row, shard_row
+from provenance.story import Holding, LedgerStory
+from release.ledger_files import decisions_between, ledger_files
+from release.manifest import Manifest, read_manifest, release_folders
+from release.withdrawn import withdrawal
+
+LEVELS = ("class_name", "sub_class_name", "subsub_class_name")
+_FACTS = (
+    "title", "title_raw", "sha256", *LEVELS, "label_rule", "product_url", "image_url", "run_id",
+    "capture_file", "capture_offset",
+)  # fmt: skip
+Told = tuple[str | float | None, ...]
+
+
+def standing_releases(releases: Path) -> list[Path]:
+    """The complete releases that were not withdrawn, oldest first."""
+    return [folder for folder in release_folders(releases) if withdrawal(folder) is None]
+
+
+def holdings(folders: Sequence[Path], record_id: str) -> tuple[Holding, ...]:
+    """Where each release holds the record, if it does. Raises WorkspaceError."""
+    found = (_holding(folder, record_id) for folder in folders)
+    return tuple(held for held in found if held is not None)
+
+
+def _holding(folder: Path, record_id: str) -> Holding | None:
+    lineage = lineage_row(folder, record_id)
+    if lineage is None:
+        return None
+    manifest = read_manifest(folder)
+    found = shard_row(folder, manifest, record_id, lineage["split"], _FACTS)
+    missing: Row = dict.fromkeys(_FACTS)
+    shard, place, row = found or ("no shard", -1, missing)
+    return Holding(
+        version=manifest.version, shard=shard, row=place, split=lineage["split"],
+        leak_group=lineage["leak_group"], first_release=lineage["first_release"],
+        title=row["title"] or "-", sha256=row["sha256"], title_raw=row["title_raw"],
+        label=tuple(row[level] for level in LEVELS if row[level] is not None),
+        label_rule=row["label_rule"], product_url=row["product_url"], image_url=row["image_url"],
+        run_id=row["run_id"], capture_file=row["capture_file"],
+        capture_offset=row["capture_offset"],
+    )  # fmt: skip
+
+
+def told(row: Row) -> Told:
+    """A decision as a value, to tell it once alone."""
+    return tuple(row[name] for name in sorted(row))
+
+
+def ledger_stories(
+    folders: Sequence[Path], record_id: str, known: Collection[Told]
+) -> tuple[LedgerStory, ...]:
+    """The decisions of all ledgers that are not `known`, each once, by run. WorkspaceError."""
+    said = set(known)
+    stories = []
+    for manifest, rows in _ledgers(folders, record_id):
+        new = [row for row in rows if told(row) not in said]
+        said.update(map(told, new))
+        # Rows of one file are of one run, in the order of stages; older layouts hold several.
+        for run_id, group in groupby(new, key=lambda row: str(row["run_id"])):
+            of_run = sorted(group, key=lambda row: DECIDING_STAGES.index(row["stage"]))
+            judged = [Judgement(record_id, r["stage"], r["rule"], r["verdict"]) for r in of_run]
+            lines = tuple(DecisionLine.of(row) for row in of_run)
+            stories.append(LedgerStory(manifest.version, run_id, fate_of(judged), lines))
+    return tuple(stories)
+
+
+def _ledgers(folders: Sequence[Path], record_id: str) -> Iterator[tuple[Manifest, list[Row]]]:
+    """What each file of decisions says of the record, oldest first; shared files once."""
+    seen: set[str] = set()
+    for folder in folders:
+        manifest = read_manifest(folder)
+        for entry in ledger_files(manifest):
+            if entry.sha256 not in seen:
+                seen.add(entry.sha256)
+                rows = decisions_between(folder, entry, record_id, record_id).to_pylist()
+                yield manifest, sorted(rows, key=lambda row: str(row["run_id"]))
