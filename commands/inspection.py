@@ -64,7 +64,7 @@ def audit(named: str, every: bool, config_path: Path, quiet: bool) -> Outcome:
     workspace = Workspace((config_path.parent / config.workspace).resolve())
     bounds = NeighbourThresholds.of(config.dedupe)
     taxonomy = config.map.taxonomy
-    tree = load_tree(config_path.parent / taxonomy if taxonomy is not None else None)
+    tree = load_tree(config_path.parent / taxonomy) if taxonomy is not None else None
     found = search(workspace, named, bounds)
     ids = [match.record_id for match in found.matches]
     if len(ids) == 1 and found.exact:

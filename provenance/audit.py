@@ -14,11 +14,12 @@ from urllib.parse import urlsplit
 
 from cleaning.copies.thresholds import NeighbourThresholds
 from provenance.audit_near import Subject, neighbours, subject_of_release
-from provenance.audit_release import LEVELS, holdings, ledger_stories, standing_releases, told
+from provenance.audit_release import LEVELS, holdings, ledger_stories, told
 from provenance.captures import read_capture
 from provenance.decision_line import DecisionLine
 from provenance.ledger import DECIDING_STAGES, Judgement, fate_of
 from provenance.lookup import Row, part_of, rows_of, site_of
+from provenance.release_copy import standing_releases
 from provenance.story import (
     Absence,
     AuditStory,
@@ -53,26 +54,27 @@ def audit(
     """The story of a record; raises ConfigError when no run and no release knows it.
 
     `bounds` are those of copies as configured, to say why a neighbour was none; `tree` names the
-    categories of suggestions.
+    categories of suggestions (MEP-3M's own unless told).
     """
     bounds = bounds or NeighbourThresholds()
-    teller = _Teller(workspace, record_id, tree or load_tree())
+    teller = _Teller(workspace, record_id, tree)
     newest_first = list(reversed(workspace.runs()))
     runs = [story for run in newest_first if (story := teller.run(run)) is not None]
     absences = [found for run in newest_first if (found := _absence(run, record_id)) is not None]
-    folders = standing_releases(workspace.releases)
-    held = holdings(folders, record_id)
-    ledger = ledger_stories(folders, record_id, teller.told)
+    releases = standing_releases(workspace.releases)
+    held = holdings(releases, record_id)
+    ledger = ledger_stories(releases, record_id, teller.told)
     if not (runs or held or absences or ledger):
         raise ConfigError(
             f"record {record_id!r}: expected an id that a run or a release of "
             f"{workspace.folder} holds, such as <site>:<product id>; found it in none"
         )
+    by_version = {release.manifest.version: release for release in releases}
     latest = workspace.latest_release()
-    current = latest if latest in folders else None
+    current = by_version.get(latest.name) if latest is not None else None
     subject = teller.subject
     if subject is None and held:
-        subject = subject_of_release(workspace.releases / held[-1].version, record_id)
+        subject = subject_of_release(by_version[held[-1].version], record_id)
     return AuditStory(
         record_id, tuple(runs), held, tuple(absences), ledger, _title_changes(runs, held),
         neighbours(subject, current, bounds) if subject is not None else (),
@@ -103,7 +105,7 @@ class _Teller:
     `subject` is the record as the newest run cleaned it.
     """
 
-    def __init__(self, workspace: Workspace, record_id: str, tree: Tree) -> None:
+    def __init__(self, workspace: Workspace, record_id: str, tree: Tree | None) -> None:
         self._workspace = workspace
         self._record_id = record_id
         self._tree = tree
@@ -166,6 +168,8 @@ class _Teller:
         )  # fmt: skip
 
     def _guess(self, row: Row) -> Guess:
+        if self._tree is None:
+            self._tree = load_tree()
         node = self._tree.get(Level(row["level"]), row["id"])
         named = str(node) if node is not None else f"{row['level']} {row['id']}"
         return Guess(named, row["confidence"], row["by"])
@@ -278,5 +282,5 @@ def _title_of(workspace: Workspace, run: Run, record_id: str) -> str | None:
     if row is not None:
         title: str | None = row["title"]
         return title
-    folders = standing_releases(workspace.releases)
-    return next((held.title for f in reversed(folders) for held in holdings([f], record_id)), None)
+    releases = reversed(standing_releases(workspace.releases))
+    return next((held.title for r in releases for held in holdings([r], record_id)), None)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from cleaning.copies.pairs import Pair, compare
 from cleaning.copies.thresholds import NeighbourThresholds
@@ -21,8 +20,8 @@ from provenance.nearest import (
     print_of,
     row_of_release,
 )
+from provenance.release_copy import ReleaseCopy
 from provenance.story import Neighbour
-from release.manifest import read_manifest
 from runtime.tables import FINGERPRINT
 from runtime.workspace import Run
 
@@ -40,7 +39,7 @@ class Subject:
 
 
 def neighbours(
-    subject: Subject, release: Path | None, bounds: NeighbourThresholds
+    subject: Subject, release: ReleaseCopy | None, bounds: NeighbourThresholds
 ) -> tuple[Neighbour, ...]:
     """The nearest records of the subject's run and of `release`, the current one."""
     one = print_of(subject.row)
@@ -51,7 +50,7 @@ def neighbours(
         near = nearest_in_run(subject.run, one, COUNT, subject.record_id)
         found = {neighbour.record_id: neighbour for neighbour in near}
     if release is not None and _comparable(subject.run, release):
-        for near_by in nearest_published(release, one, COUNT, subject.record_id):
+        for near_by in nearest_published(release.folder, one, COUNT, subject.record_id):
             found[near_by.record_id] = near_by
     told = []
     for near_by in found.values():
@@ -63,22 +62,22 @@ def neighbours(
     )
 
 
-def subject_of_release(release: Path, record_id: str) -> Subject | None:
+def subject_of_release(release: ReleaseCopy, record_id: str) -> Subject | None:
     """The record as a release's fingerprints have it."""
-    row = row_of_release(release, record_id)
+    row = row_of_release(release.folder, record_id)
     return None if row is None else Subject(record_id, row, None)
 
 
-def _comparable(run: Run | None, release: Path) -> bool:
+def _comparable(run: Run | None, release: ReleaseCopy) -> bool:
     """Hashes of two versions cannot be compared."""
     if run is None:
         return True
-    version = read_manifest(release).fingerprint
+    version = release.manifest.fingerprint
     told = {run.cleaned.metadata(name).get(FINGERPRINT) for name in run.cleaned.names()[:1]}
     return told <= {version, None} or version is None
 
 
-def _neighbour(subject: Subject, near: Near, pair: Pair, release: Path | None) -> Neighbour:
+def _neighbour(subject: Subject, near: Near, pair: Pair, release: ReleaseCopy | None) -> Neighbour:
     same = near.sha256 == subject.row["sha256"]
     return Neighbour(
         near.record_id, near.title or _title(subject.run, near.record_id), near.where, same,
@@ -95,7 +94,9 @@ def _title(run: Run | None, record_id: str) -> str | None:
     return rows[0]["title"] if rows else None
 
 
-def _verdict(subject: Subject, near: Near, pair: Pair, release: Path | None, *, same: bool) -> str:
+def _verdict(
+    subject: Subject, near: Near, pair: Pair, release: ReleaseCopy | None, *, same: bool
+) -> str:
     """The decision that made one the other's copy, else what kept them apart."""
     own = _dedupe_rows(subject.run, subject.record_id)
     theirs = _dedupe_rows(subject.run, near.record_id)

@@ -8,15 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from itertools import groupby
-from pathlib import Path
 
 from provenance.decision_line import DecisionLine
 from provenance.ledger import DECIDING_STAGES, Judgement, fate_of
 from provenance.lookup import Row, lineage_row, shard_row
+from provenance.release_copy import ReleaseCopy
 from provenance.story import Holding, LedgerStory
 from release.ledger_files import decisions_between, ledger_files
-from release.manifest import Manifest, read_manifest, release_folders
-from release.withdrawn import withdrawal
 
 LEVELS = ("class_name", "sub_class_name", "subsub_class_name")
 _FACTS = (
@@ -26,27 +24,21 @@ _FACTS = (
 Told = tuple[str | float | None, ...]
 
 
-def standing_releases(releases: Path) -> list[Path]:
-    """The complete releases that were not withdrawn, oldest first."""
-    return [folder for folder in release_folders(releases) if withdrawal(folder) is None]
-
-
-def holdings(folders: Sequence[Path], record_id: str) -> tuple[Holding, ...]:
+def holdings(releases: Sequence[ReleaseCopy], record_id: str) -> tuple[Holding, ...]:
     """Where each release holds the record, if it does. Raises WorkspaceError."""
-    found = (_holding(folder, record_id) for folder in folders)
+    found = (_holding(release, record_id) for release in releases)
     return tuple(held for held in found if held is not None)
 
 
-def _holding(folder: Path, record_id: str) -> Holding | None:
-    lineage = lineage_row(folder, record_id)
+def _holding(release: ReleaseCopy, record_id: str) -> Holding | None:
+    lineage = lineage_row(release.folder, record_id)
     if lineage is None:
         return None
-    manifest = read_manifest(folder)
-    found = shard_row(folder, manifest, record_id, lineage["split"], _FACTS)
+    found = shard_row(release.folder, release.manifest, record_id, lineage["split"], _FACTS)
     missing: Row = dict.fromkeys(_FACTS)
     shard, place, row = found or ("no shard", -1, missing)
     return Holding(
-        version=manifest.version, shard=shard, row=place, split=lineage["split"],
+        version=release.manifest.version, shard=shard, row=place, split=lineage["split"],
         leak_group=lineage["leak_group"], first_release=lineage["first_release"],
         title=row["title"] or "-", sha256=row["sha256"], title_raw=row["title_raw"],
         label=tuple(row[level] for level in LEVELS if row[level] is not None),
@@ -62,12 +54,12 @@ def told(row: Row) -> Told:
 
 
 def ledger_stories(
-    folders: Sequence[Path], record_id: str, known: Collection[Told]
+    releases: Sequence[ReleaseCopy], record_id: str, known: Collection[Told]
 ) -> tuple[LedgerStory, ...]:
     """The decisions of all ledgers that are not `known`, each once, by run. WorkspaceError."""
     said = set(known)
     stories = []
-    for manifest, rows in _ledgers(folders, record_id):
+    for version, rows in _ledgers(releases, record_id):
         new = [row for row in rows if told(row) not in said]
         said.update(map(told, new))
         # Rows of one file are of one run, in the order of stages; older layouts hold several.
@@ -75,17 +67,16 @@ def ledger_stories(
             of_run = sorted(group, key=lambda row: DECIDING_STAGES.index(row["stage"]))
             judged = [Judgement(record_id, r["stage"], r["rule"], r["verdict"]) for r in of_run]
             lines = tuple(DecisionLine.of(row) for row in of_run)
-            stories.append(LedgerStory(manifest.version, run_id, fate_of(judged), lines))
+            stories.append(LedgerStory(version, run_id, fate_of(judged), lines))
     return tuple(stories)
 
 
-def _ledgers(folders: Sequence[Path], record_id: str) -> Iterator[tuple[Manifest, list[Row]]]:
-    """What each file of decisions says of the record, oldest first; shared files once."""
+def _ledgers(releases: Sequence[ReleaseCopy], record_id: str) -> Iterator[tuple[str, list[Row]]]:
+    """By version, what each file of decisions says of the record, oldest first; each file once."""
     seen: set[str] = set()
-    for folder in folders:
-        manifest = read_manifest(folder)
-        for entry in ledger_files(manifest):
+    for release in releases:
+        for entry in ledger_files(release.manifest):
             if entry.sha256 not in seen:
                 seen.add(entry.sha256)
-                rows = decisions_between(folder, entry, record_id, record_id).to_pylist()
-                yield manifest, sorted(rows, key=lambda row: str(row["run_id"]))
+                rows = decisions_between(release.folder, entry, record_id, record_id).to_pylist()
+                yield release.manifest.version, sorted(rows, key=lambda row: str(row["run_id"]))

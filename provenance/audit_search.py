@@ -21,10 +21,9 @@ from w3lib.url import canonicalize_url
 
 from cleaning.copies.pairs import Print, compare
 from cleaning.copies.thresholds import NeighbourThresholds
-from provenance.audit_release import standing_releases
 from provenance.nearest import nearest_published
+from provenance.release_copy import open_copy, standing_releases
 from release.lineage import FINGERPRINTS_FILE
-from release.manifest import read_manifest
 from runtime.errors import ConfigError, PartError
 from runtime.workspace import Workspace
 
@@ -150,9 +149,9 @@ def _with_urls(workspace: Workspace, matches: Matches) -> Iterator[Match]:
                 ids = _values(folder.path(name), column, "record_id", fits)
                 yield from (Match(record_id, f"{what} in run {run.run_id}") for record_id in ids)
     for release in reversed(standing_releases(workspace.releases)):
-        for (entry, _), column in product(read_manifest(release).shards, _URLS):
-            said = f"{column.replace('_url', ' URL')} in release {release.name}"
-            ids = _values(release / entry.path, column, "record_id", matches)
+        for (entry, _), column in product(release.manifest.shards, _URLS):
+            said = f"{column.replace('_url', ' URL')} in release {release.manifest.version}"
+            ids = _values(release.folder / entry.path, column, "record_id", matches)
             yield from (Match(record_id, said) for record_id in ids)
 
 
@@ -191,8 +190,11 @@ def _by_sha256(workspace: Workspace, sha256: str) -> Iterator[Match]:
             ids = _values(run.cleaned.path(name), "sha256", "record_id", matches)
             yield from (Match(record_id, f"its picture in run {run.run_id}") for record_id in ids)
     for release in reversed(standing_releases(workspace.releases)):
-        ids = _values(release / FINGERPRINTS_FILE, "sha256", "record_id", matches)
-        yield from (Match(record_id, f"its picture in release {release.name}") for record_id in ids)
+        ids = _values(release.folder / FINGERPRINTS_FILE, "sha256", "record_id", matches)
+        yield from (
+            Match(record_id, f"its picture in release {release.manifest.version}")
+            for record_id in ids
+        )
 
 
 def _by_file(workspace: Workspace, path: Path, bounds: NeighbourThresholds) -> Search:
@@ -213,7 +215,7 @@ def _by_file(workspace: Workspace, path: Path, bounds: NeighbourThresholds) -> S
 
 
 def _nearest(release: Path, path: Path, bounds: NeighbourThresholds) -> Sequence[Match]:
-    one = _print_of(path, read_manifest(release).fingerprint)
+    one = _print_of(path, open_copy(release).manifest.fingerprint)
     found = []
     for near in nearest_published(release, one, NEAREST):
         pair = compare(one, near.print, bounds)

@@ -12,8 +12,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from provenance.diff.copies import ReleaseCopy
 from provenance.ledger import Judgement, deciding
+from provenance.release_copy import ReleaseCopy
 from release.ledger_files import decisions_between, ledger_files
 from release.publish_rules import ADOPTED, ALREADY, NEWCOMER
 from release.published import RULES

@@ -19,9 +19,9 @@ from types import TracebackType
 from typing import Any
 
 from provenance.diff.causes import Decision, cell_cause, membership_cause, newest_decisions
-from provenance.diff.copies import ReleaseCopy, open_copy, unshared_shards
 from provenance.diff.membership import windows
-from provenance.diff.rows import Columns, changed_rows, columns_of
+from provenance.diff.rows import Columns, changed_rows, columns_of, unshared_shards
+from provenance.release_copy import ReleaseCopy, open_copy
 from runtime.stages import utc_text
 
 KINDS = ("added", "removed", "changed")

@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from provenance.diff.copies import ReleaseCopy
+from provenance.release_copy import ReleaseCopy
 from release.lineage import LINEAGE_FILE, SortedStream, stream_table
 
 COMPARED = ("split", "leak_group", "first_release")

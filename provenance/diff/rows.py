@@ -16,9 +16,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from provenance.diff.copies import ReleaseCopy, unshared_shards
 from provenance.lookup import opened_shard, take_rows
 from provenance.records import KEY, find_keys, record_keys
+from provenance.release_copy import ReleaseCopy
 from release.manifest import FileEntry
 
 _ROW = np.dtype([("key", KEY), ("digest", KEY), ("shard", "<u4"), ("row", "<u4")])
@@ -51,6 +51,14 @@ class Columns:
     common: tuple[str, ...]
     added: tuple[str, ...]
     removed: tuple[str, ...]
+
+
+def unshared_shards(a: ReleaseCopy, b: ReleaseCopy) -> tuple[list[FileEntry], list[FileEntry]]:
+    """The shards of each that the other does not have, byte for byte."""
+    ours, theirs = ([e for e, _ in copy.manifest.shards] for copy in (a, b))
+    shared = {e.sha256 for e in ours} & {e.sha256 for e in theirs}
+    first, second = ([e for e in side if e.sha256 not in shared] for side in (ours, theirs))
+    return first, second
 
 
 def columns_of(a: ReleaseCopy, b: ReleaseCopy) -> Columns:

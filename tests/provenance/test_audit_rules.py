@@ -15,7 +15,7 @@ from provenance.ledger import DECIDING_STAGES
 from provenance.story_text import story_text
 from runtime.tables import DECISIONS
 from runtime.workspace import Run, Workspace
-from tests.provenance.told import assert_complete, everything_decided, of_ledger
+from tests.provenance.told import Said, assert_complete, everything_decided, of_ledger
 from tests.release.finished_run import START, Product, RunWriter, products, publish_run
 
 ROOT = Path(__file__).parents[2]
@@ -67,6 +67,11 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     return made
 
 
+@pytest.fixture(scope="module")
+def decided(workspace: Workspace) -> dict[str, set[Said]]:
+    return everything_decided(workspace)
+
+
 def judge_anew(run: Run) -> None:
     """Give each record that was refused the rule that it stands for, at its stage."""
     rows: dict[tuple[str, str], list[dict[str, object]]] = {}
@@ -90,17 +95,18 @@ def test_the_code_has_the_rules_that_are_told_of() -> None:
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule[1])
 def test_a_record_refused_by_a_rule_is_told_to_its_end(
-    workspace: Workspace, rule: tuple[str, str, str]
+    workspace: Workspace, decided: dict[str, set[Said]], rule: tuple[str, str, str]
 ) -> None:
     stage, name, fate = rule
     story = audit(workspace, IDS[rule])
     assert (story.fate, story.releases) == (fate, ())
-    assert_complete(story, everything_decided(workspace)[IDS[rule]])
+    assert_complete(story, decided[IDS[rule]])
     assert f"{stage}: {fate} by {name} (" in story_text(story)
 
 
-def test_every_other_fate_is_told_to_its_end(workspace: Workspace) -> None:
-    decided = everything_decided(workspace)
+def test_every_other_fate_is_told_to_its_end(
+    workspace: Workspace, decided: dict[str, set[Said]]
+) -> None:
     fates = {}
     for record_id in sorted(set(decided) - set(IDS.values())):
         story = audit(workspace, record_id)
@@ -125,7 +131,7 @@ def test_what_no_run_tells_any_more_is_told_from_the_releases(
     shutil.rmtree(copy.folder / "runs" / copy.runs()[0].run_id)
     last = copy.runs()[0]
     shutil.rmtree(last.folder)
-    ids = ["shop-k:000001", "shop-k:000002", "shop-k:000009", *IDS.values()]
+    ids = ["shop-k:000001", "shop-k:000002", "shop-k:000009", *list(IDS.values())[::9]]
     newest = copy.latest_release()
     assert newest is not None
     for record_id, expected in of_ledger(newest, ids).items():

@@ -1,4 +1,4 @@
-"""A release to compare, in a workspace or copied out of one, and what the two have in common.
+"""A release with its manifest, in a workspace or copied out of one.
 
 Comes in: a folder. Goes out: a `ReleaseCopy`; a withdrawn release is refused, since its records are
 gone.
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from release.lineage import LINEAGE_FILE
-from release.manifest import FileEntry, Manifest, read_manifest
+from release.manifest import Manifest, read_manifest, release_folders
 from release.withdrawn import withdrawal
 from runtime.errors import ConfigError
 
@@ -41,14 +41,12 @@ def open_copy(folder: Path) -> ReleaseCopy:
     if withdrawn is not None:
         raise ConfigError(
             f"{folder}: expected a release with its records, got one withdrawn on {withdrawn.at} "
-            f"({withdrawn.reason}); compare another release"
+            f"({withdrawn.reason}); name another release"
         )
     return ReleaseCopy(folder, read_manifest(folder))
 
 
-def unshared_shards(a: ReleaseCopy, b: ReleaseCopy) -> tuple[list[FileEntry], list[FileEntry]]:
-    """The shards of each that the other does not have, byte for byte."""
-    ours, theirs = ([e for e, _ in copy.manifest.shards] for copy in (a, b))
-    shared = {e.sha256 for e in ours} & {e.sha256 for e in theirs}
-    first, second = ([e for e in side if e.sha256 not in shared] for side in (ours, theirs))
-    return first, second
+def standing_releases(releases: Path) -> list[ReleaseCopy]:
+    """The complete releases of a workspace that were not withdrawn, oldest first."""
+    folders = release_folders(releases)
+    return [ReleaseCopy(f, read_manifest(f)) for f in folders if withdrawal(f) is None]
