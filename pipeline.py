@@ -476,6 +476,7 @@ for _command in (
     exchange.export_group,
     releases.diff,
     releases.rollback,
+    releases.rebuild,
 ):
     main.add_command(_command)
 

@@ -49,6 +49,19 @@ def libraries() -> tuple[str, ...]:
 def clean(context: Context) -> StageResult:
     """Clean every part whose listings, pictures, settings or libraries changed."""
     run = context.run
+    return run_units(
+        context,
+        "clean: parts",
+        [run.decisions("clean"), run.cleaned],
+        clean_units(context),
+        clean_part,
+        after_death=lambda work: replace(work, careful=True),
+    )
+
+
+def clean_units(context: Context) -> list[Unit[CleanWork]]:
+    """Every part to clean, with its run key."""
+    run = context.run
     settings, honour = context.config.clean, tuple(sorted(set(context.config.crawl.honour)))
     declared = [settings.model_dump(mode="json"), honour]
     code = "; ".join((VERSION, *libraries(), VERSIONS[settings.fingerprints]))
@@ -61,15 +74,7 @@ def clean(context: Context) -> StageResult:
             units.append(Unit(name, key, CleanWork(run, name, key, settings, honour)))
     finally:
         places.close()
-    outputs = [run.decisions("clean"), run.cleaned]
-    return run_units(
-        context,
-        "clean: parts",
-        outputs,
-        units,
-        clean_part,
-        after_death=lambda work: replace(work, careful=True),
-    )
+    return units
 
 
 def _images_digest(places: PicturePlaces, name: str) -> str:

@@ -63,3 +63,43 @@ def rollback(version: str, config_path: Path, quiet: bool) -> Outcome:
     text = f"current release: {done.version} (was {before}): {done.folder}"
     values = {"release": done.version, "before": done.before, "release_folder": str(done.folder)}
     return Outcome(Exit.DONE, text, values)
+
+
+@click.command()
+@click.argument("release")
+@click.option(
+    "--deep", is_flag=True,
+    help="Begin with the first release, and grow each next one from the rebuilt one before.",
+)  # fmt: skip
+@click.option(
+    "--output", type=click.Path(path_type=Path), metavar="FOLDER",
+    help="Keep what is made as FOLDER/<version>; it is compared and removed by default.",
+)  # fmt: skip
+@click.option(
+    "--workers", type=click.IntRange(min=1), metavar="N",
+    help="Worker processes, instead of the configuration's.",
+)  # fmt: skip
+@config_option
+@command
+def rebuild(
+    release: str, deep: bool, output: Path | None, workers: int | None, config_path: Path,
+    quiet: bool,
+) -> Outcome:  # fmt: skip
+    """Make the release RELEASE again from what was recorded, and compare the two.
+
+    Pages come from the captures, pictures from image parts or shards, settings and mapping files
+    from what was recorded with the release. Exit status 40 when data, decisions, lineage or
+    fingerprints differ; the workspace is not changed.
+    """
+    from provenance.rebuild.rebuild import rebuild as make_again
+    from runtime.executor import WorkerPool
+    from runtime.workspace import Workspace
+
+    config = load_config(config_path)
+    workspace = Workspace((config_path.parent / config.workspace).resolve())
+    with WorkerPool(workers or config.workers) as pool:
+        found = make_again(workspace, release, pool, deep=deep, output=output, quiet=quiet)
+    same = not any(rebuilt.differences for rebuilt in found)
+    values = {"same": same, "releases": [rebuilt.to_json() for rebuilt in found]}
+    text = "\n".join(rebuilt.to_text() for rebuilt in found)
+    return Outcome(Exit.DONE if same else Exit.VERIFICATION_FAILED, text, values)

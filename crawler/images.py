@@ -18,6 +18,7 @@ from crawler.from_warc import archive_index
 from crawler.image_carry import carry_forward
 from crawler.image_host import HostWork, fetch_host, has_work
 from crawler.memory import run_start
+from runtime.config import CrawlConfig
 from runtime.image_index import ImageIndex, RedirectRules
 from runtime.optouts import forbids
 from runtime.parts import PartFolder
@@ -75,12 +76,7 @@ class _Stage:
 
     def refresh(self) -> None:
         """Fold in new parts, and want what their redirects lead to."""
-        crawl = self.context.config.crawl
-        self.index.refresh(
-            wanted_images(self.context.run, crawl.honour),
-            f"honour={sorted(set(crawl.honour))}",
-            RedirectRules(image_host, crawl.max_redirects),
-        )
+        refresh_index(self.index, self.context.config.crawl)
 
     def works(self, *, untried: bool) -> list[HostWork]:
         """One for every host that has something to do."""
@@ -104,6 +100,15 @@ class _Stage:
         if started is None:
             return float("-inf")
         return (started - timedelta(days=self.context.config.fetch.refresh_after)).timestamp()
+
+
+def refresh_index(index: ImageIndex, crawl: CrawlConfig) -> None:
+    """Fold a run's new listings and image parts into its index."""
+    index.refresh(
+        wanted_images(index.run, crawl.honour),
+        f"honour={sorted(set(crawl.honour))}",
+        RedirectRules(image_host, crawl.max_redirects),
+    )
 
 
 def image_host(url: str) -> str:

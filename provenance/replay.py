@@ -93,7 +93,9 @@ def _short(text: str | None) -> str:
 
 
 @dataclass(frozen=True)
-class _Work:
+class ReplayWork:
+    """One site to read again: from the captures of `run`, into the tables of `target`."""
+
     run: Run
     site: SiteConfig
     config: Config
@@ -116,7 +118,8 @@ def replay(context: Context, sites: Sequence[Site]) -> Comparison:
         # Under the run's own name: it stands in the rows.
         target = Run(Path(folder) / run.run_id)
         works = [
-            _Work(run, site.config, context.config, context.config_folder, target) for site in sites
+            ReplayWork(run, site.config, context.config, context.config_folder, target)
+            for site in sites
         ]
         with progress("replay: sites", len(works), quiet=context.quiet) as tick:
             for done, _ in enumerate(context.pool.map(replay_site, works), start=1):
@@ -126,7 +129,7 @@ def replay(context: Context, sites: Sequence[Site]) -> Comparison:
     return found
 
 
-def replay_site(work: _Work) -> None:
+def replay_site(work: ReplayWork) -> None:
     """Crawl one site again from its captures, export and merge it into the target."""
     run, site = work.run, load_site(work.site, work.config_folder)
     bounds = replace(bounds_of(work.config.crawl, work.site), max_hours=None)

@@ -16,6 +16,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from provenance.ledger import Ledger, ledger
+from provenance.rebuild.recipe import write_recipe
 from release.adoption import find_bound, is_adopting
 from release.build import Build, build_release
 from release.carry import write_named
@@ -186,6 +187,7 @@ def _release(
             point_at(folder)
             return folder
         warn(f"{folder} exists and was made from other inputs; taking the next version")
+    write_recipe(context, version)
     partial = releases / f".{version}.partial"
     removals = write_named(scratch / "removed.arrow", _named(context, "removed"))
     adopted = write_named(scratch / "adopted.arrow", _named(context, "adopted"))

@@ -1,0 +1,1 @@
+"""Making a release again from what was recorded, and comparing the two."""
