@@ -244,10 +244,6 @@ def _manifest(build: Build, files: list[FileEntry], added: int) -> Manifest:
     counts = count_records(
         shards, added=added, removed=len(build.removals.ids), changed=len(build.adopted.ids)
     )
-    terms = dict(before.sites) if before else {}
-    terms |= {site.key: SiteTerms(site.terms_url, site.licence) for site in context.config.site}
-    if context.run.is_imported:
-        terms[IMPORTED_SITE] = SiteTerms(MEP3M_TERMS, MEP3M_LICENCE)
     runs = dict(before.runs) if before else {}
     runs[context.run.run_id] = _run_facts(build)
     return Manifest(
@@ -262,11 +258,27 @@ def _manifest(build: Build, files: list[FileEntry], added: int) -> Manifest:
         libraries=libraries(),
         schema_sha256=schema_digest(RELEASE_SCHEMA),
         counts=counts,
-        sites=dict(sorted(terms.items())),
+        sites=site_terms(context, before),
         runs=dict(sorted(runs.items())),
         files=tuple(sorted(files, key=lambda entry: entry.path)),
         fingerprint=build.fingerprint,
     )
+
+
+def site_terms(context: Context, before: Manifest | None) -> dict[str, SiteTerms]:
+    """The terms of every site as they are stated now; of one not configured, as they were."""
+    terms = dict(before.sites) if before else {}
+    terms |= {site.key: SiteTerms(site.terms_url, site.licence) for site in context.config.site}
+    if context.run.is_imported:
+        terms[IMPORTED_SITE] = SiteTerms(MEP3M_TERMS, MEP3M_LICENCE)
+    return dict(sorted(terms.items()))
+
+
+def is_restated(context: Context, before: Manifest) -> bool:
+    """Whether the release's name, or terms of a site that has records in it, changed since."""
+    terms = site_terms(context, before)
+    changed = any(terms.get(site) != before.sites.get(site) for site in before.counts.sites)
+    return changed or context.config.release.name != before.name
 
 
 def _run_facts(build: Build) -> RunFacts:

@@ -217,7 +217,7 @@ def parse_version(version: str) -> tuple[int, int, int]:
 
 
 def next_version(parent: str | None, *, newcomers: bool, major: bool = False) -> str:
-    """1.0.0 first; newcomers raise the minor number, removals alone the patch number.
+    """1.0.0 first; newcomers raise the minor number, removals or metadata alone the patch number.
 
     What changes published rows, such as another version of their fingerprints, is `major`.
     """

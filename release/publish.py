@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from provenance.ledger import Ledger, ledger
 from provenance.rebuild.recipe import write_recipe
 from release.adoption import find_bound, is_adopting
-from release.build import Build, build_release
+from release.build import Build, build_release, is_restated
 from release.carry import write_named
 from release.decide import DecideWork, decide_part
 from release.inputs import inputs_digest
@@ -45,7 +45,7 @@ VERSION = "5"
 
 @dataclass(frozen=True)
 class PublishResult(StageResult):
-    """What publish did. `version` is None when there was nothing to add or to remove."""
+    """What publish did. `version` is None when there was nothing to add, remove or restate."""
 
     version: str | None = None
     folder: Path | None = None
@@ -76,7 +76,8 @@ def publish(context: Context) -> PublishResult:
     account.check()
     counts, fates = decided.counts, dict(account.fates)
     different = counts["newcomers"] or counts["removed"] or counts["adopted"]
-    if not different and reversion is None:
+    restated = current is not None and is_restated(context, current.manifest)
+    if not different and not restated and reversion is None:
         shutil.rmtree(scratch)
         return PublishResult(counts, decided.made, fates=fates)
     folder = _release(context, current, scratch, account, decided, reversion)

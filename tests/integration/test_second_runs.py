@@ -248,3 +248,17 @@ def test_long_host_names_and_a_users_own_files_do_no_harm(stall: Stall) -> None:
     stall.show(1, 9)
     assert stall.run()["rejected"] == 1
     assert len(list(mine.iterdir())) == 2
+
+
+def test_changed_terms_of_a_site_make_a_patch_release(crawled: Stall) -> None:
+    stall, config = crawled, crawled.folder / "mep3m.toml"
+    config.write_text(config.read_text() + 'terms_url = "http://s.example/terms"\n')
+    stall.run()
+    release = stall.workspace.latest_release()
+    assert release is not None and release.name == "1.0.1"
+    stated = json.loads((release / "manifest.json").read_text())["sites"]["s"]
+    assert stated["terms_url"] == "http://s.example/terms"
+    for shard in (stall.workspace.releases / "1.0.0" / "data").iterdir():
+        assert shard.samefile(release / "data" / shard.name)
+    assert stall.say("run").status == 10
+    assert stall.say("rebuild", "1.0.1").status == 0
