@@ -84,11 +84,17 @@ def audit(named: str, every: bool, config_path: Path, quiet: bool) -> Outcome:
 
 @click.command()
 @click.argument("release", required=False)
+@click.option(
+    "--key", type=click.Path(path_type=Path), metavar="FILE",
+    help="The public key (PEM, Ed25519) that must have signed the manifest; "
+    "`release.trusted_key` by default.",
+)  # fmt: skip
 @config_option
 @command
-def verify(release: str | None, config_path: Path, quiet: bool) -> Outcome:
+def verify(release: str | None, key: Path | None, config_path: Path, quiet: bool) -> Outcome:
     """Check a release: a version, a folder, or the current one."""
     from provenance.verify import verify as check
+    from release.signature import load_trusted_key
     from taxonomy.tree import load_tree
 
     # A copied release needs no configuration; with one, its category tree counts.
@@ -98,7 +104,11 @@ def verify(release: str | None, config_path: Path, quiet: bool) -> Outcome:
     tree = None
     if config is not None and config.map.taxonomy is not None:
         tree = load_tree(config_path.parent / config.map.taxonomy)
-    failures = [str(fault) for fault in check(folder, workspace, quiet=quiet, tree=tree)]
+    if key is None and config is not None and config.release.trusted_key is not None:
+        key = config_path.parent / config.release.trusted_key
+    trusted = load_trusted_key(key) if key is not None else None
+    found = check(folder, workspace, quiet=quiet, tree=tree, trusted=trusted)
+    failures = [str(fault) for fault in found]
     values = {"release": str(folder), "failures": failures}
     if not failures:
         return Outcome(Exit.DONE, f"{folder}: verified", values)

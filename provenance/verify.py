@@ -10,6 +10,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
 from provenance.capture_checks import check_captures, count_parts
 from provenance.failure import Failure
 from provenance.records import RecordsBuilder
@@ -30,6 +32,7 @@ from release.manifest import (
     read_manifest,
 )
 from release.schema import RELEASE_SCHEMA, schema_digest
+from release.signature import SIGNATURE, check_signature
 from runtime.errors import MepError, WorkspaceError
 from runtime.progress import Tick, progress
 from runtime.storage import read_json, sha256_file
@@ -45,18 +48,24 @@ def verify(
     *,
     quiet: bool = False,
     tree: Tree | None = None,
+    trusted: Ed25519PublicKey | None = None,
 ) -> list[Failure]:
     """Every fault of a release; an empty list means that it is sound.
 
     With a workspace its captures and `LATEST.json` are checked too. `tree` is the category tree
-    of the labels (None: the shipped one). Progress is shown on stderr unless `quiet`.
+    of the labels (None: the shipped one), `trusted` the key that must have signed the manifest.
+    Progress is shown on stderr unless `quiet`.
     """
     with progress("verify", quiet=quiet) as tick:
-        return find_failures(release_folder, workspace, tick, tree or load_tree())
+        return find_failures(release_folder, workspace, tick, tree or load_tree(), trusted)
 
 
 def find_failures(
-    release_folder: Path, workspace: Workspace | None, tick: Tick, tree: Tree
+    release_folder: Path,
+    workspace: Workspace | None,
+    tick: Tick,
+    tree: Tree,
+    trusted: Ed25519PublicKey | None = None,
 ) -> list[Failure]:
     """The same; `tick` is called with what is done and how much there is.
 
@@ -71,6 +80,7 @@ def find_failures(
         return [*failures, Failure(MANIFEST, None, str(error))]
     steps = _Steps(tick, len(manifest.files) + len(manifest.shards))
     failures += _manifest_faults(release_folder, manifest)
+    failures += check_signature(release_folder, trusted)
     failures += _file_faults(release_folder, manifest, steps)
     builder = RecordsBuilder()
     for entry, facts in manifest.shards:
@@ -140,7 +150,7 @@ def _file_faults(folder: Path, manifest: Manifest, steps: _Steps) -> Iterator[Fa
     """Files that are missing, altered, or named by no entry."""
     listed = {entry.path for entry in manifest.files}
     for found in _files(folder):
-        if found not in listed and found != MANIFEST:
+        if found not in listed and found not in (MANIFEST, SIGNATURE):
             yield Failure(found, None, "not in the manifest")
     for entry in manifest.files:
         path = folder / entry.path

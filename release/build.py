@@ -8,17 +8,21 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from provenance.ledger import Ledger
 from release.adoption import is_adopting
 from release.card import card
 from release.carry import Carried, Named, carried_shards, short_shards
+from release.changelog import CHANGELOG, changelog, earlier_changelog
+from release.croissant import CROISSANT, croissant
+from release.environment import commit, environment
 from release.gather import GatherWork, gather
 from release.inputs import config_digest, libraries
 from release.ledger import carry_ledger, site_order, write_ledger
@@ -45,6 +49,7 @@ from release.manifest import (
 from release.reversion import Reversion
 from release.schema import RELEASE_SCHEMA, schema_digest
 from release.shards import ShardRange, ShardWork, cut, load_plan, shard_name, write_shard
+from release.signature import sign_manifest
 from release.spills import remove_spill
 from runtime.origins import IMPORTED_SITE, MEP3M_LICENCE, MEP3M_TERMS
 from runtime.progress import progress
@@ -52,6 +57,7 @@ from runtime.stages import Context
 from runtime.storage import link_or_copy, write_bytes
 from runtime.tables import FINGERPRINT, FINGERPRINTS, LINEAGE, Table
 from runtime.version import SOFTWARE, VERSION
+from runtime.workspace import Run
 
 NEWCOMERS, ADOPTED = "newcomers", "adopted"
 """Counts of the publish decisions' seals."""
@@ -76,6 +82,7 @@ class Build:
     adopted: Named
     fingerprint: str | None
     reversion: Reversion | None
+    signing_key: Ed25519PrivateKey | None = None
 
 
 def build_release(build: Build) -> None:
@@ -83,12 +90,27 @@ def build_release(build: Build) -> None:
     files, added = _shards(build)
     files += _ledger(build)
     files += _lineage(build)
-    manifest = _manifest(build, files, added)
-    readme = build.folder / "README.md"
-    text = card(manifest, build.context.config.clean.languages)
-    write_bytes(readme, text.encode())
-    files.append(file_entry(build.folder, readme))
-    write_manifest(build.folder, _manifest(build, files, added))
+    manifest, languages = _manifest(build, files, added), build.context.config.clean.languages
+    earlier = earlier_changelog(build.parent)
+    texts = {
+        "README.md": card(manifest, languages),
+        CHANGELOG: changelog(manifest, build.parent_manifest, earlier),
+    }
+    files += [_text_file(build.folder, name, text) for name, text in texts.items()]
+    described = croissant(replace(manifest, files=_in_order(files)), languages)
+    files.append(_text_file(build.folder, CROISSANT, described))
+    write_manifest(build.folder, replace(manifest, files=_in_order(files)))
+    if build.signing_key is not None:
+        sign_manifest(build.folder, build.signing_key)
+
+
+def _text_file(folder: Path, name: str, text: str) -> FileEntry:
+    write_bytes(folder / name, text.encode())
+    return file_entry(folder, folder / name)
+
+
+def _in_order(files: list[FileEntry]) -> tuple[FileEntry, ...]:
+    return tuple(sorted(files, key=lambda entry: entry.path))
 
 
 # ------------------------------------------------------------------------------ shards
@@ -260,8 +282,10 @@ def _manifest(build: Build, files: list[FileEntry], added: int) -> Manifest:
         counts=counts,
         sites=site_terms(context, before),
         runs=dict(sorted(runs.items())),
-        files=tuple(sorted(files, key=lambda entry: entry.path)),
+        files=_in_order(files),
         fingerprint=build.fingerprint,
+        commit=commit(),
+        environment=environment(),
     )
 
 
@@ -296,4 +320,25 @@ def _run_facts(build: Build) -> RunFacts:
     if build.context.run.is_imported:
         settings["imported_sha256"] = build.context.run.record["imported"]["sha256"]
     fates = dict(sorted(account.fates.items()))
-    return RunFacts(account.sightings, fates, rules, settings)
+    stages = build.context.run.record["stages"]
+    return RunFacts(
+        account.sightings, fates, rules, settings,
+        pages=_outcomes(stages.get("crawl", {}), "pages."),
+        images=_outcomes(stages.get("fetch", {}), "images."),
+        mapped=_labelled(build.context.run, "mapped"),
+        held=_labelled(build.context.run, "held"),
+    )  # fmt: skip
+
+
+def _outcomes(counts: Mapping[str, int], start: str) -> dict[str, int]:
+    """The stage's counts of that name, by outcome."""
+    named = ((name, count) for name, count in sorted(counts.items()) if name.startswith(start))
+    return {name.removeprefix(start): count for name, count in named}
+
+
+def _labelled(run: Run, what: str) -> dict[str, int]:
+    """By site, how many records were mapped, or held."""
+    found: Counter[str] = Counter()
+    for part, seal in run.labels.seals().items():
+        found[part.rpartition("-")[0]] += seal.counts.get(what, 0)
+    return dict(sorted((site, count) for site, count in found.items() if count))

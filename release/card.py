@@ -1,20 +1,20 @@
-"""The dataset card: `README.md` of a release, every figure taken from the manifest.
+"""The dataset card: `README.md` of a release, the datasheet of it, every figure from the manifest.
 
-The YAML head is what the Hugging Face hub and `datasets.load_dataset` read; the text below says
-to people what is in the release, under which terms it was taken, and what was left out and why.
+It says what is in the release, how it was collected and cleaned and by which rules, under which
+terms, what it is of use for and what not, and how to check it, extend it, or leave it.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from release.manifest import Manifest, ReleaseCounts, RuleCount
+from release.card_head import head
+from release.manifest import Manifest, ReleaseCounts, RuleCount, RunFacts
+from release.markdown import code, plain, table
 from release.schema import COLUMNS
 from runtime.origins import IMPORTED_SITE
 
-_SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
-_LARGER = ((10_000_000, "1M<n<10M"), (100_000_000, "10M<n<100M"))
 _FATE_WORDS = {
     "published": "published",
     "duplicate": "duplicate of another record",
@@ -23,43 +23,31 @@ _FATE_WORDS = {
     "merged": "another sighting of the same record",
     "removed": "removed after an opt-out",
 }
-
-
-def size_category(records: int) -> str:
-    """The hub's name for a number of records."""
-    return next((name for bound, name in (*_SIZES, *_LARGER) if records < bound), "n>100M")
+_RESPECT = {
+    "robots": "forbidden by robots.txt",
+    "opted_out": "received, then left: the answer forbids use",
+}
+_RESTRICTED = ("opted_out", "noindex", "robots")
 
 
 def card(manifest: Manifest, languages: Sequence[str]) -> str:
     """The card's Markdown."""
     sections = (
-        _head(manifest, languages),
+        head(manifest, languages),
         _introduction(manifest),
-        "## Records\n\n" + _records(manifest),
-        "## Sites and terms\n\n" + _sites(manifest),
-        "## Classes\n\n" + _classes(manifest),
-        "## What became of every sighting\n\n" + _fates(manifest),
-        "## Rules that decided\n\n" + _rules(manifest),
-        "## Columns\n\n" + _columns(manifest),
-        "## Known limits\n\n" + _LIMITS,
+        "## Motivation\n\n" + _MOTIVATION,
+        "## Composition\n\n" + _composition(manifest),
+        "### Sites and terms\n\n" + _sites(manifest),
+        "### Classes\n\n" + _classes(manifest),
+        "### Columns\n\n" + _columns(manifest),
+        "## Collection\n\n" + _collection(manifest),
+        "## Cleaning\n\n" + _cleaning(manifest),
+        "### Labels\n\n" + _labels(manifest),
+        "## Uses\n\n" + _USES,
+        "## Distribution\n\n" + _distribution(manifest),
+        "## Maintenance\n\n" + _maintenance(manifest),
     )
     return "\n".join(section.rstrip("\n") + "\n" for section in sections)
-
-
-def _head(manifest: Manifest, languages: Sequence[str]) -> str:
-    lines = ["---", f"pretty_name: {manifest.name} {manifest.version}", "language:"]
-    lines += [f"- {language}" for language in languages]
-    lines += ["license: other", "license_name: terms-of-each-shop", "size_categories:"]
-    lines += [f"- {size_category(manifest.counts.records)}", "task_categories:"]
-    pictured = manifest.counts.records > manifest.counts.without_picture
-    lines += ["- image-classification"] if pictured else []
-    lines += ["- text-classification", "tags:", "- e-commerce"]
-    lines += ["- product-images"] if pictured else []
-    lines += ["- product-titles", "- mep-3m", "configs:"]
-    lines += ["- config_name: default", "  data_files:"]
-    for split in manifest.counts.splits:
-        lines += [f"  - split: {split}", f"    path: data/{split}-*.parquet"]
-    return "\n".join([*lines, "---"])
 
 
 def _introduction(manifest: Manifest) -> str:
@@ -70,7 +58,9 @@ def _introduction(manifest: Manifest) -> str:
         "MEP-3M (14 classes, 599 sub-classes, 89 sub-sub-classes). "
         + " ".join(_origins(manifest.counts))
         + f"\n\nThis is release {manifest.version}{parent}, made by {manifest.software}. "
-        "`manifest.json` lists every file with its SHA-256."
+        "`manifest.json` lists every file with its SHA-256, `CHANGELOG.md` what each release "
+        "changed.\n\n```python\nfrom datasets import load_dataset\n\n"
+        'dataset = load_dataset("PATH/OF/THIS/FOLDER")\n```'
     )
 
 
@@ -90,16 +80,26 @@ def _origins(counts: ReleaseCounts) -> Iterator[str]:
         yield f"{counts.without_picture:,} records are titles alone, without a picture."
 
 
-def _records(manifest: Manifest) -> str:
+_MOTIVATION = """\
+MEP-3M's pictures are hard to obtain and its rows name no source, date or hash. This dataset has the
+same categories and a source for every row, so that it can be extended, checked and answered for.
+"""
+
+
+# ------------------------------------------------------------------------- composition
+
+
+def _composition(manifest: Manifest) -> str:
     counts = manifest.counts
     rows = [(split, f"{count:,}") for split, count in counts.splits.items()]
     rows.append(("all", f"{counts.records:,}"))
-    spans = [time for _, f in manifest.shards for time in (f.fetched_from, f.fetched_to) if time]
-    taken = f"Pages were captured from {min(spans)} to {max(spans)}. " if spans else ""
     return (
-        _table(("split", "records"), rows, numbers=1)
-        + f"\n{taken}This release added {counts.added:,} records and removed {counts.removed:,}; "
-        f"the pictures take {counts.image_bytes / 2**20:,.1f} MiB.\n"
+        "A record is one product of one shop: a picture, its title, and its label.\n\n"
+        + table(("split", "records"), rows, numbers=1)
+        + f"\nThis release added {counts.added:,} records, removed {counts.removed:,} and changed "
+        f"{counts.changed:,} in place; the pictures take {counts.image_bytes / 2**20:,.1f} MiB. "
+        "Records whose pictures are near one another, in whatever colour, are in one split; a "
+        "record keeps its split over all releases (`lineage/`).\n"
     )
 
 
@@ -109,42 +109,95 @@ def _sites(manifest: Manifest) -> str:
         terms = manifest.sites.get(site)
         url = terms.terms_url if terms and terms.terms_url else "not stated"
         licence = terms.licence if terms and terms.licence else "not stated"
-        rows.append((_cell(site), _cell(licence), _cell(url), f"{count:,}"))
+        rows.append((plain(site), plain(licence), plain(url), f"{count:,}"))
     return (
         "The records stay under the terms of the shop they come from.\n\n"
-        + _table(("site", "licence", "terms", "records"), rows, numbers=1)
+        + table(("site", "licence", "terms", "records"), rows, numbers=1)
     )  # fmt: skip
 
 
 def _classes(manifest: Manifest) -> str:
     total = manifest.counts.records
     ordered = sorted(manifest.counts.classes.items(), key=lambda pair: (-pair[1], pair[0]))
-    rows = [(_cell(name), f"{count:,}", f"{count / total:.1%}") for name, count in ordered]
-    return _table(("class", "records", "share"), rows, numbers=2)
+    rows = [(plain(name), f"{count:,}", f"{count / total:.1%}") for name, count in ordered]
+    return table(("class", "records", "share"), rows, numbers=2)
 
 
-def _fates(manifest: Manifest) -> str:
+def _columns(manifest: Manifest) -> str:
+    rows = [(code(c.name), plain(c.description), c.unit, plain(c.example)) for c in COLUMNS]
+    text = table(("column", "meaning", "unit", "example"), rows)
+    if manifest.fingerprint is None:
+        return text
+    return text + (
+        f"\nFingerprints are of version `{manifest.fingerprint}`: the algorithms, their resampling "
+        "and whether JPEGs are decoded in full (`exact`) or at a reduced scale. Hashes of two "
+        "versions cannot be compared.\n"
+    )
+
+
+# -------------------------------------------------------------------------- collection
+
+
+def _collection(manifest: Manifest) -> str:
+    spans = [time for _, f in manifest.shards for time in (f.fetched_from, f.fetched_to) if time]
+    taken = f"Pages were captured from {min(spans)} to {max(spans)}. " if spans else ""
+    rows = [
+        (run_id, what, plain(words), f"{count:,}")
+        for run_id, run in manifest.runs.items()
+        for what, words, count in _asked(run)
+    ]
+    asked = table(("run", "of", "outcome", "count"), rows, numbers=1) + "\n" if rows else ""
+    manners = "".join(f"- {text}\n" for text in _manners(manifest))
+    return (
+        f"{taken}Each page is kept as a WARC capture with the crawl; `capture_file` and "
+        f"`capture_offset` name it.\n\n{asked}{manners}"
+    )
+
+
+def _asked(run: RunFacts) -> Iterator[tuple[str, str, int]]:
+    for what, outcomes in (("pages", run.pages), ("pictures", run.images)):
+        for outcome, count in outcomes.items():
+            yield what, _RESPECT.get(outcome, outcome), count
+
+
+def _manners(manifest: Manifest) -> Iterator[str]:
+    """Which rules of shops were kept, and how often they kept something out."""
+    for run_id, run in manifest.runs.items():
+        copy = run.settings.get("imported_sha256")
+        if copy:
+            yield f"Run {run_id} took an existing copy in (SHA-256 {copy})."
+            continue
+        honour = run.settings.get("honour")
+        heeded = ", ".join(map(str, honour)) if isinstance(honour, list) and honour else "none"
+        robots = "kept" if run.settings.get("robots_txt", True) else "NOT kept"
+        kept_out = sum(r.count for r in run.rules if r.rule.startswith(_RESTRICTED))
+        yield (
+            f"Run {run_id}: robots.txt {robots}; opt-outs honoured: {plain(heeded)}; records left "
+            f"out for them: {kept_out:,}."
+        )
+
+
+# ---------------------------------------------------------------------------- cleaning
+
+
+def _cleaning(manifest: Manifest) -> str:
     rows = []
     for run_id, run in manifest.runs.items():
         rows.append((run_id, "sightings", f"{run.sightings:,}"))
         rows += [("", words, f"{run.fates.get(f, 0):,}") for f, words in _FATE_WORDS.items()]
-    return (
-        "Every sighting of a product met one of these fates; a record published before and seen "
-        "again counts as published.\n\n" + _table(("run", "fate", "count"), rows, numbers=1)
-    )
-
-
-def _rules(manifest: Manifest) -> str:
+    fates = table(("run", "fate", "count"), rows, numbers=1)
     totals: Counter[tuple[str, str, str]] = Counter()
     for run in manifest.runs.values():
         totals.update(_by_rule(run.rules))
-    rows = [
-        (stage, _cell(f"`{rule}`"), verdict, f"{count:,}")
+    rules = [
+        (stage, code(rule), verdict, f"{count:,}")
         for (stage, rule, verdict), count in sorted(totals.items())
     ]
     return (
-        "Over all runs of this release, each decision with its reason and the measured value "
-        "under `decisions/`.\n\n" + _table(("stage", "rule", "verdict", "count"), rows, numbers=1)
+        "Every sighting of a product met one of these fates; a record published before and seen "
+        f"again counts as published.\n\n{fates}\nOver all runs of this release these rules "
+        "decided, each decision with its reason and the measured value under `decisions/`.\n\n"
+        + table(("stage", "rule", "verdict", "count"), rules, numbers=1)
     )
 
 
@@ -152,30 +205,68 @@ def _by_rule(rules: Iterable[RuleCount]) -> Counter[tuple[str, str, str]]:
     return Counter({(rule.stage, rule.rule, rule.verdict): rule.count for rule in rules})
 
 
-def _columns(manifest: Manifest) -> str:
-    rows = [(f"`{c.name}`", _cell(c.description), c.unit, _cell(c.example)) for c in COLUMNS]
-    table = _table(("column", "meaning", "unit", "example"), rows)
-    if manifest.fingerprint is None:
-        return table
-    return table + (
-        f"\nFingerprints are of version `{manifest.fingerprint}`: the algorithms, their resampling "
-        "and whether JPEGs are decoded in full (`exact`) or at a reduced scale. Hashes of two "
-        "versions cannot be compared.\n"
+def _labels(manifest: Manifest) -> str:
+    mapped, held = _over_runs(manifest, "mapped"), _over_runs(manifest, "held")
+    rows = [
+        (plain(site), f"{mapped[site]:,}", f"{held[site]:,}",
+         f"{mapped[site] / (mapped[site] + held[site]):.1%}")
+        for site in sorted(mapped.keys() | held.keys())
+        if mapped[site] + held[site]
+    ]  # fmt: skip
+    said = (
+        "Labels follow from the shops' own categories by rules (`label_rule`), not from people "
+        "looking at pictures; what no rule can tell is held and not published.\n"
     )
+    if not rows:
+        return said
+    return said + "\n" + table(("site", "mapped", "held", "mapped share"), rows, numbers=3)
 
 
-_LIMITS = """\
-- Labels follow from the shops' own categories by rules, not from people looking at pictures.
+def _over_runs(manifest: Manifest, what: str) -> Counter[str]:
+    total: Counter[str] = Counter()
+    for run in manifest.runs.values():
+        counts: Mapping[str, int] = getattr(run, what)
+        total.update(counts)
+    return total
+
+
+# ------------------------------------------------------ uses, distribution, maintenance
+
+_USES = """\
+- Product classification by picture, by title or by both, at three levels; matching of pictures and
+  titles; studies of near-duplicates (`phash`, `decisions/`).
+- Not for telling who sells what at which price: neither is in it. Not as a sample of all products:
+  it holds what these shops showed when they were crawled, as unevenly as the table of classes says.
 - Copies that carry a banner or are cropped may remain; colour variants are meant to remain.
 - Shops change: a page may no longer show what its capture showed.
 """
 
 
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")
+def _distribution(manifest: Manifest) -> str:
+    taken = (
+        "Records were taken down by request; the list of them, as keyed hashes, has the SHA-256 "
+        f"`{manifest.tombstones}`. "
+        if manifest.tombstones
+        else "No record was taken down by request so far. "
+    )
+    return (
+        "Plain Parquet in `data/`, with `croissant.json` for tools that read Croissant. Pictures "
+        "and titles belong to those who made them; the terms of each site are in the table above. "
+        + taken
+        + "A record whose page opts out, or whose owner asks, leaves with the next release.\n"
+    )
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]], *, numbers: int = 0) -> str:
-    """A Markdown table whose last `numbers` columns are set to the right."""
-    rule = ["---"] * (len(head) - numbers) + ["---:"] * numbers
-    return "".join(f"| {' | '.join(row)} |\n" for row in (head, rule, *rows))
+def _maintenance(manifest: Manifest) -> str:
+    told = ""
+    if manifest.parent is not None:
+        before = f"`mep3m diff {manifest.parent.version} {manifest.version}`"
+        told = f"{before} tells every difference to the release before. "
+    made = f", commit `{manifest.commit}`" if manifest.commit else ""
+    rows = [(plain(name), plain(version)) for name, version in manifest.environment.items()]
+    return (
+        f"`mep3m verify` checks every byte of a copy. {told}Versions: patch for removals and "
+        "metadata, minor for new records, major where published records changed.\n\n"
+        f"Made by {manifest.software}{made}, configuration `{manifest.config_digest}`, with:\n\n"
+        + table(("part", "version"), rows)
+    )

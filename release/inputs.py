@@ -6,6 +6,7 @@ A run that goes on after a kill recognises by it the release it had finished alr
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -16,7 +17,12 @@ from runtime.keys import digest
 from runtime.parts import run_key
 from runtime.stages import Context
 
-BUILD_VERSION = "5"
+BUILD_VERSION = "6"
+NO_INPUT: dict[str, Any] = {
+    "workspace": True, "workers": True, "engine": True,
+    "release": {"signing_key": True, "trusted_key": True},
+}  # fmt: skip
+"""Settings that say where and how fast a release is made, or who vouches for it."""
 
 
 def inputs_digest(context: Context, parent_sha256: str | None) -> str:
@@ -40,7 +46,7 @@ def inputs_digest(context: Context, parent_sha256: str | None) -> str:
 
 def config_digest(context: Context) -> str:
     """The configuration as far as it can change a release: not where and how fast it is made."""
-    settings = context.config.model_dump(mode="json", exclude={"workspace", "workers", "engine"})
+    settings = context.config.model_dump(mode="json", exclude=NO_INPUT)
     return digest(json.dumps(settings, sort_keys=True, ensure_ascii=False))
 
 

@@ -91,12 +91,19 @@ class SiteTerms:
 
 @dataclass(frozen=True)
 class RunFacts:
-    """The account of one run: its sightings, their fates and the rules that decided."""
+    """The account of one run: its sightings, their fates and the rules that decided.
+
+    `pages` and `images` count what was asked for by outcome, `mapped` and `held` records by site.
+    """
 
     sightings: int
     fates: Mapping[str, int]
     rules: tuple[RuleCount, ...]
     settings: Mapping[str, str | float | bool | list[str]]
+    pages: Mapping[str, int] = field(default_factory=dict)
+    images: Mapping[str, int] = field(default_factory=dict)
+    mapped: Mapping[str, int] = field(default_factory=dict)
+    held: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow.parquet as pq
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from provenance.ledger import Ledger, ledger
 from provenance.rebuild.recipe import write_recipe
@@ -34,6 +35,7 @@ from release.publish_rules import ADOPTED
 from release.published import write_published
 from release.reversion import Reversion, find_reversion, run_fingerprint
 from release.schema import RELEASE_SCHEMA, schema_digest
+from release.signature import load_signing_key
 from release.split_plan import plan_splits
 from runtime.errors import WorkspaceError
 from runtime.parts import run_key
@@ -67,6 +69,7 @@ def publish(context: Context) -> PublishResult:
     Raises GateError when the sightings do not add up or a record lacks what it must have;
     nothing is published then. The caller holds the workspace lock.
     """
+    key = _signing_key(context)  # a faulty one is told before any work is done
     current = _parent(context)
     scratch = context.run.folder / "publish"
     _clear(context, scratch)
@@ -80,9 +83,14 @@ def publish(context: Context) -> PublishResult:
     if not different and not restated and reversion is None:
         shutil.rmtree(scratch)
         return PublishResult(counts, decided.made, fates=fates)
-    folder = _release(context, current, scratch, account, decided, reversion)
+    folder = _release(context, current, scratch, account, decided, reversion, key)
     shutil.rmtree(scratch)
     return PublishResult(counts, decided.made, version=folder.name, folder=folder, fates=fates)
+
+
+def _signing_key(context: Context) -> Ed25519PrivateKey | None:
+    named = context.config.release.signing_key
+    return None if named is None else load_signing_key(context.config_folder / named)
 
 
 def _parent(context: Context) -> _Current | None:
@@ -169,6 +177,7 @@ def _release(
     account: Ledger,
     decided: StageResult,
     reversion: Reversion | None,
+    key: Ed25519PrivateKey | None,
 ) -> Path:
     """The finished release's folder, made now or by a run that was killed before it could tell."""
     releases = context.workspace.releases
@@ -208,6 +217,7 @@ def _release(
                 adopted=adopted,
                 fingerprint=_fingerprint(context, current, reversion),
                 reversion=reversion,
+                signing_key=key,
             )
         )
         _fsync_tree(partial)

@@ -184,6 +184,8 @@ class ReleaseConfig(_Section):
     row_group_rows: Annotated[int, Field(ge=1, le=100_000)] = 100
     validation_share: Annotated[float, Field(ge=0, le=0.4)] = 0.05
     test_share: Annotated[float, Field(ge=0, le=0.4)] = 0.05
+    signing_key: Annotated[str, Field(min_length=1)] | None = None
+    trusted_key: Annotated[str, Field(min_length=1)] | None = None
 
 
 class Config(_Section):

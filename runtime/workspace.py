@@ -191,6 +191,10 @@ class Workspace:
     def releases(self) -> Path:
         return self.folder / "releases"
 
+    def attachments(self, version: str) -> Path:
+        """For what is made of a release later: reports, baselines; no part of it."""
+        return self.folder / "attachments" / version
+
     def prepare(self) -> None:
         """Create the folder, or say in one line why it cannot be used.
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from release.adoption import is_adopting
+from release.inputs import NO_INPUT
 from runtime.config import Config, parse_config
 from runtime.errors import WorkspaceError
 from runtime.stages import Context
@@ -24,10 +25,6 @@ from taxonomy.site_mappings import mapping_of
 
 FORMAT = 1
 FOLDER = "recipes"
-_ELSEWHERE: dict[str, Any] = {
-    "workspace": True, "workers": True, "engine": True, "release": {"signing_key": True},
-}  # fmt: skip
-"""Settings that say where and how fast a release is made, or name a secret."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +47,7 @@ class Recipe:
 def write_recipe(context: Context, version: str) -> None:
     """Record what the run's release of that version is made with."""
     folder = context.workspace.folder / FOLDER
-    values = context.config.model_dump(mode="json", exclude=_ELSEWHERE)
+    values = context.config.model_dump(mode="json", exclude=NO_INPUT)
     files: dict[str, str] = {}
     for place, path in _name_files(values, context):
         digest = files[place] = sha256_file(path)

@@ -49,12 +49,15 @@ def train_model(
 def evaluate_model(
     config: Config, config_folder: Path, model: Path, release: str | None, *, quiet: bool
 ) -> Outcome:
-    """Measure a model on the test split of a release."""
+    """Measure a model on the test split of a release; of the workspace's, the figures are kept."""
     del quiet
     tree = _tree(config, config_folder)
-    leaves = tree.leaves()
-    records = labelled_titles(_release(config, config_folder, release), leaves, tree)
-    return _told(model, evaluate(load_model(model, tree), records, leaves, tree))
+    leaves, folder = tree.leaves(), _release(config, config_folder, release)
+    figures = evaluate(load_model(model, tree), labelled_titles(folder, leaves, tree), leaves, tree)
+    workspace = Workspace((config_folder / config.workspace).resolve())
+    if folder.parent == workspace.releases:
+        write_json(workspace.attachments(folder.name) / f"{model.stem}.json", figures)
+    return _told(model, figures)
 
 
 def _tree(config: Config, config_folder: Path) -> Tree:

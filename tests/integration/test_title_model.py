@@ -83,3 +83,4 @@ def test_the_baseline_of_a_release_is_trained_and_measured(demo: DemoRun, tmp_pa
     again = mep3m("taxonomy", "evaluate", out, "--config", demo.config, "--json")
     assert {**again.json, "exit_status": 0} == {**said.json, "exit_status": 0}
     assert out.with_suffix(".json").is_file()
+    assert (demo.folder / "attachments" / "1.0.0" / "titles.json").is_file()
