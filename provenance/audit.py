@@ -8,30 +8,29 @@ pictures; what no run tells any more is told from the releases.
 from __future__ import annotations
 
 from functools import partial
-from itertools import pairwise
 from typing import Any
 from urllib.parse import urlsplit
 
 from cleaning.copies.thresholds import NeighbourThresholds
 from provenance.audit_near import Subject, neighbours, subject_of_release
-from provenance.audit_release import LEVELS, holdings, ledger_stories, told
+from provenance.audit_release import LEVELS, holdings, ledger_stories, published_title, told
 from provenance.captures import read_capture
 from provenance.decision_line import DecisionLine
 from provenance.ledger import DECIDING_STAGES, Judgement, fate_of
 from provenance.lookup import Row, part_of, rows_of, site_of
-from provenance.release_copy import standing_releases
+from provenance.release_copy import standing_releases, withdrawn_releases
 from provenance.story import (
     Absence,
     AuditStory,
     Guess,
-    Holding,
     ImageAttempt,
     ImportedRow,
     LabelLine,
     RunStory,
     Sighting,
-    TitleChange,
+    WithdrawnRelease,
 )
+from provenance.title_changes import title_changes
 from runtime.errors import ConfigError
 from runtime.stages import utc_text
 from runtime.tables import IMAGES
@@ -62,12 +61,15 @@ def audit(
     runs = [story for run in newest_first if (story := teller.run(run)) is not None]
     absences = [found for run in newest_first if (found := _absence(run, record_id)) is not None]
     releases = standing_releases(workspace.releases)
-    held = holdings(releases, record_id)
+    withdrawn = withdrawn_releases(workspace.releases)
+    held = holdings(releases, record_id, workspace.folder / "runs")
     ledger = ledger_stories(releases, record_id, teller.told)
     if not (runs or held or absences or ledger):
+        gone = ", ".join(version for version, _ in withdrawn)
         raise ConfigError(
-            f"record {record_id!r}: expected an id that a run or a release of "
-            f"{workspace.folder} holds, such as <site>:<product id>; found it in none"
+            f"record {record_id!r}: expected an id such as <site>:<product id> that a run or a "
+            f"release holds, found it in none of {len(newest_first)} runs and {len(releases)} "
+            f"releases of {workspace.folder}" + (f" (withdrawn: {gone})" if gone else "")
         )
     by_version = {release.manifest.version: release for release in releases}
     latest = workspace.latest_release()
@@ -75,28 +77,13 @@ def audit(
     subject = teller.subject
     if subject is None and held:
         subject = subject_of_release(by_version[held[-1].version], record_id)
+    version = current.manifest.version if current is not None else None
+    shown = next((one for one in held if one.version == version), None)
     return AuditStory(
-        record_id, tuple(runs), held, tuple(absences), ledger, _title_changes(runs, held),
+        record_id, tuple(runs), held, tuple(absences), ledger, title_changes(runs, held, shown),
         neighbours(subject, current, bounds) if subject is not None else (),
+        tuple(WithdrawnRelease(version, told.at, told.reason) for version, told in withdrawn),
     )  # fmt: skip
-
-
-def _title_changes(runs: list[RunStory], held: tuple[Holding, ...]) -> tuple[TitleChange, ...]:
-    """Titles that differ from those of the run before, and today's from the published ones."""
-    found = []
-
-    def differ(run: RunStory, since: str, raw: str | None, title: str | None) -> None:
-        pairs = (("raw title", raw, run.title_raw), ("cleaned title", title, run.title))
-        for what, before, after in pairs:
-            if before is not None and after is not None and before != after:
-                found.append(TitleChange(run.run_id, since, what, before, after))
-
-    oldest_first = runs[::-1]
-    for before, after in pairwise(oldest_first):
-        differ(after, f"run {before.run_id}", before.title_raw, before.title)
-    if runs and held:
-        differ(runs[0], f"release {held[-1].version}", held[-1].title_raw, held[-1].title)
-    return tuple(found)
 
 
 class _Teller:
@@ -282,5 +269,4 @@ def _title_of(workspace: Workspace, run: Run, record_id: str) -> str | None:
     if row is not None:
         title: str | None = row["title"]
         return title
-    releases = reversed(standing_releases(workspace.releases))
-    return next((held.title for r in releases for held in holdings([r], record_id)), None)
+    return published_title(standing_releases(workspace.releases), record_id)

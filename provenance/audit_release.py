@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from itertools import groupby
+from pathlib import Path
 
+from provenance.captures import Capture, read_capture
 from provenance.decision_line import DecisionLine
 from provenance.ledger import DECIDING_STAGES, Judgement, fate_of
 from provenance.lookup import Row, lineage_row, shard_row
 from provenance.release_copy import ReleaseCopy
 from provenance.story import Holding, LedgerStory
 from release.ledger_files import decisions_between, ledger_files
+from runtime.workspace import Run
 
 LEVELS = ("class_name", "sub_class_name", "subsub_class_name")
 _FACTS = (
@@ -24,13 +27,35 @@ _FACTS = (
 Told = tuple[str | float | None, ...]
 
 
-def holdings(releases: Sequence[ReleaseCopy], record_id: str) -> tuple[Holding, ...]:
-    """Where each release holds the record, if it does. Raises WorkspaceError."""
-    found = (_holding(release, record_id) for release in releases)
+def holdings(releases: Sequence[ReleaseCopy], record_id: str, runs: Path) -> tuple[Holding, ...]:
+    """Where each release holds the record, if it does; `runs` is the folder of the runs' folders.
+
+    Raises WorkspaceError where a release cannot be read.
+    """
+    found = (_holding(release, record_id, runs) for release in releases)
     return tuple(held for held in found if held is not None)
 
 
-def _holding(release: ReleaseCopy, record_id: str) -> Holding | None:
+def published_title(releases: Sequence[ReleaseCopy], record_id: str) -> str | None:
+    """The record's title in the newest release that holds it. Raises WorkspaceError."""
+    for release in reversed(releases):
+        lineage = lineage_row(release.folder, record_id)
+        if lineage is not None:
+            split = lineage["split"]
+            found = shard_row(release.folder, release.manifest, record_id, split, ["title"])
+            return str(found[2]["title"]) if found else None
+    return None
+
+
+def _capture(runs: Path, row: Row) -> Capture | None:
+    if row["capture_file"] is None:
+        return None
+    return read_capture(
+        Run(runs / row["run_id"]).captures / row["capture_file"], row["capture_offset"]
+    )
+
+
+def _holding(release: ReleaseCopy, record_id: str, runs: Path) -> Holding | None:
     lineage = lineage_row(release.folder, record_id)
     if lineage is None:
         return None
@@ -40,11 +65,10 @@ def _holding(release: ReleaseCopy, record_id: str) -> Holding | None:
     return Holding(
         version=release.manifest.version, shard=shard, row=place, split=lineage["split"],
         leak_group=lineage["leak_group"], first_release=lineage["first_release"],
-        title=row["title"] or "-", sha256=row["sha256"], title_raw=row["title_raw"],
+        title=row["title"], sha256=row["sha256"], title_raw=row["title_raw"],
         label=tuple(row[level] for level in LEVELS if row[level] is not None),
         label_rule=row["label_rule"], product_url=row["product_url"], image_url=row["image_url"],
-        run_id=row["run_id"], capture_file=row["capture_file"],
-        capture_offset=row["capture_offset"],
+        run_id=row["run_id"], capture=_capture(runs, row),
     )  # fmt: skip
 
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from release.lineage import LINEAGE_FILE
-from release.manifest import Manifest, read_manifest, release_folders
-from release.withdrawn import withdrawal
+from release.manifest import Manifest, parse_version, read_manifest, release_folders
+from release.withdrawn import Withdrawal, withdrawal
 from runtime.errors import ConfigError
 
 
@@ -50,3 +50,10 @@ def standing_releases(releases: Path) -> list[ReleaseCopy]:
     """The complete releases of a workspace that were not withdrawn, oldest first."""
     folders = release_folders(releases)
     return [ReleaseCopy(f, read_manifest(f)) for f in folders if withdrawal(f) is None]
+
+
+def withdrawn_releases(releases: Path) -> list[tuple[str, Withdrawal]]:
+    """The versions of a workspace that were withdrawn, oldest first, with when and why."""
+    folders = [path for path in releases.iterdir() if path.is_dir()] if releases.is_dir() else []
+    found = [(path.name, told) for path in folders if (told := withdrawal(path)) is not None]
+    return sorted(found, key=lambda one: parse_version(one[0]))

@@ -111,9 +111,9 @@ class Neighbour:
 
 @dataclass(frozen=True)
 class TitleChange:
-    """A title that is not what it was: in an earlier run, or in the release that `since` names."""
+    """A title that is not what it was; `seen_in` and `since` name a run or a release."""
 
-    run_id: str
+    seen_in: str
     since: str
     what: str
     before: str
@@ -168,7 +168,11 @@ class Absence:
 
 @dataclass(frozen=True)
 class Holding:
-    """A release that holds the record, and where."""
+    """A release that holds the record, and where.
+
+    `capture` is the one that its row names, of the run `run_id`, checked now; an imported record
+    has none.
+    """
 
     version: str
     shard: str
@@ -176,7 +180,7 @@ class Holding:
     split: str
     leak_group: str
     first_release: str
-    title: str
+    title: str | None
     sha256: str | None
     title_raw: str | None = None
     label: tuple[str, ...] = ()
@@ -184,8 +188,16 @@ class Holding:
     product_url: str | None = None
     image_url: str | None = None
     run_id: str | None = None
-    capture_file: str | None = None
-    capture_offset: int | None = None
+    capture: Capture | None = None
+
+
+@dataclass(frozen=True)
+class WithdrawnRelease:
+    """A release that was withdrawn; what it held is not known any more. `at` is an ISO date."""
+
+    version: str
+    at: str
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -202,6 +214,7 @@ class AuditStory:
     ledger: tuple[LedgerStory, ...] = ()
     title_changes: tuple[TitleChange, ...] = ()
     nearest: tuple[Neighbour, ...] = ()
+    withdrawn: tuple[WithdrawnRelease, ...] = ()
 
     @property
     def gone(self) -> bool:

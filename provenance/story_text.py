@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from provenance.captures import Capture
 from provenance.story import (
     Absence,
     AuditStory,
@@ -23,8 +24,8 @@ from provenance.story import (
 
 def story_text(story: AuditStory) -> str:
     """The whole story."""
-    gone = ", gone from the shop" if story.gone else ""
-    lines = [f"{story.record_id}: {story.fate or 'not decided yet'}{gone}"]
+    state = ", gone from the shop" if story.gone else ""
+    lines = [f"{story.record_id}: {story.fate or 'not decided yet'}{state}"]
     told: list[RunStory | Absence] = [*story.runs, *story.absences]
     for run in sorted(told, key=lambda run: run.run_id, reverse=True):
         if isinstance(run, Absence):
@@ -38,11 +39,14 @@ def story_text(story: AuditStory) -> str:
     if story.title_changes:
         lines += ["", "titles over runs and releases"]
     for change in story.title_changes:
-        lines.append(f"  run {change.run_id}, {change.what} since {change.since}:")
+        lines.append(f"  {change.seen_in}, {change.what} since {change.since}:")
         lines.append(f"    {change.before} -> {change.after}")
     for held in story.releases:
         lines += ["", f"release {held.version}: {held.shard} row {held.row}"]
         lines += [f"  {line}" for line in _holding_lines(held)]
+    for gone in story.withdrawn:
+        lines += ["", f"release {gone.version}: withdrawn on {gone.at} ({gone.reason})"]
+        lines.append("  what it held is not known any more")
     if story.nearest:
         lines += ["", "nearest pictures"]
         for neighbour in story.nearest:
@@ -92,9 +96,12 @@ def _sighting_lines(sighting: Sighting, *, kept: bool) -> Iterator[str]:
     yield f"  extracted by {sighting.extracted_by}"
     if sighting.opt_out:
         yield f"  the page opts out: {sighting.opt_out}"
-    capture = sighting.capture
+    yield f"  {_capture_line(sighting.capture)}"
+
+
+def _capture_line(capture: Capture) -> str:
     state = capture.problem or f"intact, {capture.payload_digest}, {capture.date}"
-    yield f"  capture {capture.file} at {capture.offset}: {state}"
+    return f"capture {capture.file} at {capture.offset}: {state}"
 
 
 def _image_lines(image: ImageAttempt) -> Iterator[str]:
@@ -140,7 +147,7 @@ def _imported_lines(row: ImportedRow) -> Iterator[str]:
 
 
 def _holding_lines(held: Holding) -> Iterator[str]:
-    yield f"title {held.title}"
+    yield f"title {held.title or '-'}"
     yield f"split {held.split}, leak group {held.leak_group}"
     picture = f"image SHA-256 {held.sha256}" if held.sha256 else "no image"
     yield f"{picture}, first in {held.first_release}"
@@ -148,8 +155,10 @@ def _holding_lines(held: Holding) -> Iterator[str]:
         yield f"label {' > '.join(held.label)} by {held.label_rule}"
     if held.product_url:
         yield f"page {held.product_url}, image {held.image_url}"
-    if held.capture_file:
-        yield f"capture {held.capture_file} at {held.capture_offset} of run {held.run_id}"
+    if held.run_id:
+        yield f"taken from run {held.run_id}"
+    if held.capture is not None:
+        yield _capture_line(held.capture)
 
 
 def _neighbour_lines(neighbour: Neighbour) -> Iterator[str]:

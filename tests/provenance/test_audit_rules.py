@@ -140,5 +140,5 @@ def test_what_no_run_tells_any_more_is_told_from_the_releases(
         assert_complete(story, expected)
     published = audit(copy, "shop-k:000001")
     assert (published.fate, len(published.releases)) == ("published", 2)
-    assert published.releases[0].capture_file and published.releases[0].label
+    assert published.releases[0].capture and published.releases[0].label
     assert audit(copy, "shop-k:000002").fate == "removed"
