@@ -21,6 +21,7 @@ from w3lib.url import canonicalize_url
 
 from cleaning.copies.pairs import Print, compare
 from cleaning.copies.thresholds import NeighbourThresholds
+from provenance.lookup import leaf_of
 from provenance.nearest import nearest_published
 from provenance.release_copy import open_copy, standing_releases
 from release.lineage import FINGERPRINTS_FILE
@@ -29,9 +30,11 @@ from runtime.workspace import Workspace
 
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 _URL = re.compile(r"https?://", re.IGNORECASE)
+_PLAIN = re.compile(r"[A-Za-z0-9]+")
 _URLS = ("product_url", "page_url", "image_url")
 NEAREST = 5
 """How many published pictures are named for a file that is none of them."""
+_SPAN_ROWS = 65_536
 Matches = Callable[[pa.ChunkedArray], pa.Array]
 
 
@@ -86,13 +89,16 @@ def _by_url(workspace: Workspace, url: str) -> list[Match]:
     """Records whose product, page or picture has the URL; else one that differs in spelling."""
     try:
         spelled = {url, str(canonicalize_url(url))}
+        wanted = _Spelling.of(url)
     except ValueError as error:
         raise ConfigError(f"URL {url}: expected an absolute URL, got {error}") from error
-    found = list(_with_urls(workspace, _among(spelled)))
+    found = [match for _, match in _with_urls(workspace, _among(spelled))]
     if found:
         return found
-    wanted = _Spelling.of(url)
-    return list(_with_urls(workspace, wanted.among))
+    near = list(_with_urls(workspace, wanted.among))
+    # `/shop?id=7&from=mail` is a spelling of `/shop?id=7`, and less so of `/shop`.
+    shared = [len(_Spelling.of(url).query) for url, _ in near]
+    return [match for (_, match), count in zip(near, shared, strict=True) if count == max(shared)]
 
 
 @dataclass(frozen=True)
@@ -110,6 +116,8 @@ class _Spelling:
     def of(cls, url: str) -> _Spelling:
         parts = urlsplit(url.strip())
         host = (parts.hostname or "").removeprefix("www.")
+        if not host.isascii():
+            host = host.encode("idna").decode("ascii")
         if parts.port not in (None, 80, 443):
             host += f":{parts.port}"
         path = re.sub(r"/+", "/", unquote(parts.path.partition(";")[0])).rstrip("/")
@@ -117,8 +125,12 @@ class _Spelling:
 
     def among(self, urls: pa.ChunkedArray) -> pa.Array:
         """Which of many URLs are spellings of this one."""
-        # Only URLs of the host are taken apart one by one.
+        # Only URLs of the host that have the longest plain piece of the path are taken apart.
         near = pc.match_substring(urls, self.host, ignore_case=True).fill_null(False)
+        longest = max(_PLAIN.findall(self.path), key=len, default="")
+        plain = pc.match_substring(urls, longest).fill_null(False)
+        escaped = pc.match_substring(urls, "%").fill_null(False)
+        near = pc.and_(near, pc.or_(plain, escaped))
         if not pc.any(near).as_py():
             return near
         texts = urls.filter(near).unique().to_pylist()
@@ -132,27 +144,33 @@ class _Spelling:
         return (other.host, other.path) == (self.host, self.path) and other.query <= self.query
 
 
-def _with_urls(workspace: Workspace, matches: Matches) -> Iterator[Match]:
-    """Newest runs first, then what releases hold of records that no run tells any more."""
+def _with_urls(workspace: Workspace, matches: Matches) -> Iterator[tuple[str, Match]]:
+    """The URL that matches, and its record.
+
+    Newest runs first, then what releases hold of records that no run tells any more.
+    """
     for run in reversed(workspace.runs()):
         wanted = [(column, matches, column.replace("_url", " URL")) for column in _URLS]
         images = run.images
-        redirected = [
-            url
+        led_here = {
+            url: target
             for name in images.names()
-            for url in _values(images.path(name), "redirect_url", "image_url", matches)
-        ]
-        if redirected:
-            wanted.append(("image_url", _among(redirected), "redirected image URL"))
+            for target, url in _values(images.path(name), "redirect_url", "image_url", matches)
+        }
+        if led_here:
+            wanted.append(("image_url", _among(led_here), "redirected image URL"))
         for folder in (run.listings, run.sightings):
             for name, (column, fits, what) in product(folder.names(), wanted):
-                ids = _values(folder.path(name), column, "record_id", fits)
-                yield from (Match(record_id, f"{what} in run {run.run_id}") for record_id in ids)
+                said = f"{what} in run {run.run_id}"
+                for url, record_id in _values(folder.path(name), column, "record_id", fits):
+                    yield led_here.get(url, url), Match(record_id, said)
     for release in reversed(standing_releases(workspace.releases)):
         for (entry, _), column in product(release.manifest.shards, _URLS):
             said = f"{column.replace('_url', ' URL')} in release {release.manifest.version}"
-            ids = _values(release.folder / entry.path, column, "record_id", matches)
-            yield from (Match(record_id, said) for record_id in ids)
+            for url, record_id in _values(
+                release.folder / entry.path, column, "record_id", matches
+            ):
+                yield url, Match(record_id, said)
 
 
 def _among(values: Iterable[str]) -> Matches:
@@ -160,22 +178,42 @@ def _among(values: Iterable[str]) -> Matches:
     return lambda column: pc.is_in(column, value_set=wanted)
 
 
-def _values(path: Path, column: str, wanted: str, matches: Matches) -> list[str]:
-    """The `wanted` cells of the rows whose `column` matches; the former are read only then."""
-    found: list[str] = []
+def _values(path: Path, column: str, wanted: str, matches: Matches) -> list[tuple[str, str]]:
+    """What matches in `column`, with the row's cell of `wanted`, which is read only then."""
+    found: list[tuple[str, str]] = []
     try:
         with pq.ParquetFile(path) as file:
             if column not in file.schema_arrow.names:
                 return []
-            for group in range(file.num_row_groups):
-                values = file.read_row_group(group, columns=[column])[column]
+            for groups in _spans(file, column):
+                values = file.read_row_groups(groups, columns=[column])[column]
                 places = pc.indices_nonzero(matches(values))
                 if len(places):
-                    cells = file.read_row_group(group, columns=[wanted])[wanted]
-                    found += cells.take(places).to_pylist()
+                    cells = file.read_row_groups(groups, columns=[wanted])[wanted]
+                    both = (values.take(places).to_pylist(), cells.take(places).to_pylist())
+                    found += zip(*both, strict=True)
     except (OSError, pa.ArrowException) as error:
         raise PartError(path, f"cannot be read ({error})") from error
     return found
+
+
+def _spans(file: pq.ParquetFile, column: str) -> Iterator[list[int]]:
+    """Row groups to read at once: those of pictures are small. Such with nulls alone are not."""
+    place = leaf_of(file, column)
+    groups: list[int] = []
+    rows = 0
+    for number in range(file.num_row_groups):
+        group = file.metadata.row_group(number)
+        told = group.column(place).statistics
+        if told is not None and told.has_null_count and told.null_count == group.num_rows:
+            continue
+        groups.append(number)
+        rows += group.num_rows
+        if rows >= _SPAN_ROWS:
+            yield groups
+            groups, rows = [], 0
+    if groups:
+        yield groups
 
 
 # --------------------------------------------------------------------------- pictures
@@ -187,14 +225,12 @@ def _by_sha256(workspace: Workspace, sha256: str) -> Iterator[Match]:
 
     for run in reversed(workspace.runs()):
         for name in run.cleaned.names():
-            ids = _values(run.cleaned.path(name), "sha256", "record_id", matches)
-            yield from (Match(record_id, f"its picture in run {run.run_id}") for record_id in ids)
+            for _, record_id in _values(run.cleaned.path(name), "sha256", "record_id", matches):
+                yield Match(record_id, f"its picture in run {run.run_id}")
     for release in reversed(standing_releases(workspace.releases)):
-        ids = _values(release.folder / FINGERPRINTS_FILE, "sha256", "record_id", matches)
-        yield from (
-            Match(record_id, f"its picture in release {release.manifest.version}")
-            for record_id in ids
-        )
+        path = release.folder / FINGERPRINTS_FILE
+        for _, record_id in _values(path, "sha256", "record_id", matches):
+            yield Match(record_id, f"its picture in release {release.manifest.version}")
 
 
 def _by_file(workspace: Workspace, path: Path, bounds: NeighbourThresholds) -> Search:

@@ -66,7 +66,7 @@ def _matching(
 ) -> list[Row]:
     """The key's column decides where the others are read at all."""
     found: list[Row] = []
-    place = _leaf(file, key)
+    place = leaf_of(file, key)
     for group in range(file.num_row_groups):
         told = file.metadata.row_group(group).column(place).statistics
         if told is not None and told.has_min_max and not told.min <= value <= told.max:
@@ -79,7 +79,7 @@ def _matching(
     return found
 
 
-def _leaf(file: pq.ParquetFile, name: str) -> int:
+def leaf_of(file: pq.ParquetFile, name: str) -> int:
     """The place of a plain column among the file's leaves."""
     paths = [file.schema.column(number).path for number in range(len(file.schema))]
     return paths.index(name)
