@@ -15,6 +15,7 @@ from cleaning.copies.thresholds import NeighbourThresholds
 from provenance.lookup import Row, part_of, rows_of
 from provenance.nearest import (
     Near,
+    near_of,
     nearest_in_run,
     nearest_published,
     print_of,
@@ -41,7 +42,10 @@ class Subject:
 def neighbours(
     subject: Subject, release: ReleaseCopy | None, bounds: NeighbourThresholds
 ) -> tuple[Neighbour, ...]:
-    """The nearest records of the subject's run and of `release`, the current one."""
+    """The nearest records of the subject's run and of `release`, the current one.
+
+    Whose copy the record was judged to be is among them, however many are nearer.
+    """
     one = print_of(subject.row)
     if one is None:
         return ()
@@ -52,13 +56,21 @@ def neighbours(
     if release is not None and _comparable(subject.run, release):
         for near_by in nearest_published(release.folder, one, COUNT, subject.record_id):
             found[near_by.record_id] = near_by
-    told = []
-    for near_by in found.values():
-        pair = compare(one, near_by.print, bounds)
-        if pair is not None:
-            told.append((pair.bits, near_by.record_id, near_by, pair))
+    peers = {row["peer_id"] for row in _dedupe_rows(subject.run, subject.record_id)}
+    for peer_id in sorted(peers - {None, subject.record_id, *found}):
+        peer = near_of(subject.run, release.folder if release else None, peer_id)
+        if peer is not None:
+            found[peer_id] = peer
+    pairs = {near_by: compare(one, near_by.print, bounds) for near_by in found.values()}
+    told = sorted(
+        (pair.bits, near_by.record_id, near_by, pair)
+        for near_by, pair in pairs.items()
+        if pair is not None
+    )
     return tuple(
-        _neighbour(subject, near_by, pair, release) for _, _, near_by, pair in sorted(told)[:COUNT]
+        _neighbour(subject, near_by, pair, release)
+        for place, (_, record_id, near_by, pair) in enumerate(told)
+        if place < COUNT or record_id in peers
     )
 
 

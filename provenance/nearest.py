@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 
 from cleaning.copies.pairs import APART, Hashes, Print, distances
-from provenance.lookup import Row
+from provenance.lookup import Row, part_of, rows_of
 from release.lineage import FINGERPRINTS_FILE, read_range, stream_table
 from runtime.columns import from_numbers, numbers
 from runtime.workspace import Run
@@ -30,7 +30,6 @@ _HASHES = ["record_id", "phash", "phash_trim"]
 class Near:
     """One record near by, with its row of the table it was found in."""
 
-    bits: int
     record_id: str
     where: str
     sha256: str
@@ -45,15 +44,31 @@ def print_of(row: Mapping[str, Any]) -> Print | None:
     return Print(*(row[name] for name in _PRINTS))
 
 
+def near_of(run: Run | None, release: Path | None, record_id: str) -> Near | None:
+    """One record as the run cleaned it, else as the release holds it; None without fingerprints."""
+    row, where = None, ""
+    part = part_of(run.cleaned, record_id) if run is not None else None
+    if run is not None and part is not None:
+        columns = ["title", "sha256", *_PRINTS]
+        rows = rows_of(run.cleaned, part, "record_id", record_id, columns)
+        row, where = (rows[0] if rows else None), f"run {run.run_id}"
+    if row is None and release is not None:
+        row, where = row_of_release(release, record_id), f"release {release.name}"
+    other = None if row is None else print_of(row)
+    if row is None or other is None:
+        return None
+    return Near(record_id, where, row["sha256"], row.get("title"), other)
+
+
 def nearest_published(release: Path, one: Print, count: int, but: str = "") -> list[Near]:
     """The `count` nearest published records other than `but`. Raises WorkspaceError."""
     path = release / FINGERPRINTS_FILE
     chosen = _nearest(one, _published(path), count, but)
     found = []
-    for bits, record_id, _, _ in chosen:
+    for _, record_id, _, _ in chosen:
         row = read_range(path, record_id, record_id, ["sha256", *_PRINTS]).to_pylist()[0]
         near = Print(*(row[name] for name in _PRINTS))
-        found.append(Near(bits, record_id, f"release {release.name}", row["sha256"], None, near))
+        found.append(Near(record_id, f"release {release.name}", row["sha256"], None, near))
     return found
 
 
@@ -61,11 +76,11 @@ def nearest_in_run(run: Run, one: Print, count: int, but: str) -> list[Near]:
     """The `count` nearest records other than `but` that clean let go on. Raises PartError."""
     chosen = _nearest(one, _kept(run), count, but)
     found = []
-    for bits, record_id, part, place in chosen:
+    for _, record_id, part, place in chosen:
         columns = ["title", "sha256", *_PRINTS]
         (row,) = [r for _, t in run.cleaned.take(part, [place], columns) for r in t.to_pylist()]
         near = Print(*(row[name] for name in _PRINTS))
-        found.append(Near(bits, record_id, f"run {run.run_id}", row["sha256"], row["title"], near))
+        found.append(Near(record_id, f"run {run.run_id}", row["sha256"], row["title"], near))
     return found
 
 
