@@ -62,7 +62,10 @@ def audit(
     absences = [found for run in newest_first if (found := _absence(run, record_id)) is not None]
     releases = standing_releases(workspace.releases)
     withdrawn = withdrawn_releases(workspace.releases)
-    held = holdings(releases, record_id, workspace.folder / "runs")
+    by_version = {release.manifest.version: release for release in releases}
+    latest = workspace.latest_release()
+    current = by_version.get(latest.name) if latest is not None else None
+    held = holdings(releases, record_id, workspace.folder / "runs", current)
     ledger = ledger_stories(releases, record_id, teller.told)
     if not (runs or held or absences or ledger):
         gone = ", ".join(version for version, _ in withdrawn)
@@ -71,16 +74,11 @@ def audit(
             f"release holds, found it in none of {len(newest_first)} runs and {len(releases)} "
             f"releases of {workspace.folder}" + (f" (withdrawn: {gone})" if gone else "")
         )
-    by_version = {release.manifest.version: release for release in releases}
-    latest = workspace.latest_release()
-    current = by_version.get(latest.name) if latest is not None else None
     subject = teller.subject
     if subject is None and held:
         subject = subject_of_release(by_version[held[-1].version], record_id)
-    version = current.manifest.version if current is not None else None
-    shown = next((one for one in held if one.version == version), None)
     return AuditStory(
-        record_id, tuple(runs), held, tuple(absences), ledger, title_changes(runs, held, shown),
+        record_id, tuple(runs), held, tuple(absences), ledger, title_changes(runs, held),
         neighbours(subject, current, bounds) if subject is not None else (),
         tuple(WithdrawnRelease(version, told.at, told.reason) for version, told in withdrawn),
     )  # fmt: skip

@@ -27,12 +27,14 @@ _FACTS = (
 Told = tuple[str | float | None, ...]
 
 
-def holdings(releases: Sequence[ReleaseCopy], record_id: str, runs: Path) -> tuple[Holding, ...]:
+def holdings(
+    releases: Sequence[ReleaseCopy], record_id: str, runs: Path, current: ReleaseCopy | None
+) -> tuple[Holding, ...]:
     """Where each release holds the record, if it does; `runs` is the folder of the runs' folders.
 
     Raises WorkspaceError where a release cannot be read.
     """
-    found = (_holding(release, record_id, runs) for release in releases)
+    found = (_holding(r, record_id, runs, is_current=r is current) for r in releases)
     return tuple(held for held in found if held is not None)
 
 
@@ -55,7 +57,9 @@ def _capture(runs: Path, row: Row) -> Capture | None:
     )
 
 
-def _holding(release: ReleaseCopy, record_id: str, runs: Path) -> Holding | None:
+def _holding(
+    release: ReleaseCopy, record_id: str, runs: Path, *, is_current: bool
+) -> Holding | None:
     lineage = lineage_row(release.folder, record_id)
     if lineage is None:
         return None
@@ -68,7 +72,7 @@ def _holding(release: ReleaseCopy, record_id: str, runs: Path) -> Holding | None
         title=row["title"], sha256=row["sha256"], title_raw=row["title_raw"],
         label=tuple(row[level] for level in LEVELS if row[level] is not None),
         label_rule=row["label_rule"], product_url=row["product_url"], image_url=row["image_url"],
-        run_id=row["run_id"], capture=_capture(runs, row),
+        run_id=row["run_id"], capture=_capture(runs, row), is_current=is_current,
     )  # fmt: skip
 
 

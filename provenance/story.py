@@ -189,6 +189,7 @@ class Holding:
     image_url: str | None = None
     run_id: str | None = None
     capture: Capture | None = None
+    is_current: bool = False
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,8 @@ def story_text(story: AuditStory) -> str:
         lines.append(f"  {change.seen_in}, {change.what} since {change.since}:")
         lines.append(f"    {change.before} -> {change.after}")
     for held in story.releases:
-        lines += ["", f"release {held.version}: {held.shard} row {held.row}"]
+        current = ", the current one" if held.is_current else ""
+        lines += ["", f"release {held.version}{current}: {held.shard} row {held.row}"]
         lines += [f"  {line}" for line in _holding_lines(held)]
     for gone in story.withdrawn:
         lines += ["", f"release {gone.version}: withdrawn on {gone.at} ({gone.reason})"]

@@ -18,20 +18,15 @@ class _Title(NamedTuple):
     text: str
 
 
-def title_changes(
-    runs: Sequence[RunStory], held: Sequence[Holding], current: Holding | None
-) -> tuple[TitleChange, ...]:
-    """The changes of a record; `runs` are newest first, `held` oldest first.
-
-    `current` is its place in the current release; None where that does not hold it.
-    """
+def title_changes(runs: Sequence[RunStory], held: Sequence[Holding]) -> tuple[TitleChange, ...]:
+    """The changes of a record; `runs` are newest first, `held` oldest first."""
+    published = {f"release {one.version}" for one in held if one.is_current}
     found: list[TitleChange] = []
     for what, name in (("raw title", "title_raw"), ("cleaned title", "title")):
         seen = _known((f"run {run.run_id}", getattr(run, name)) for run in reversed(runs))
         shown = _known((f"release {one.version}", getattr(one, name)) for one in held)
         found += [*_changes(what, seen), *_changes(what, shown)]
-        if current is not None:
-            now = [one for one in shown if one.where == f"release {current.version}"]
+        if now := [one for one in shown if one.where in published]:
             found += _changes(what, [*now, *seen[-1:]])
     return tuple(found)
 

@@ -1,6 +1,7 @@
 """The audit: the whole story of records of every fate, over runs and releases."""
 
 import json
+import shutil
 from datetime import timedelta
 from pathlib import Path
 
@@ -9,8 +10,10 @@ import pytest
 from provenance.audit import audit
 from provenance.ledger import Judgement, fate_of, fates, ledger
 from provenance.story_text import story_text
+from release.manifest import MANIFEST
 from runtime.errors import ConfigError
 from runtime.exits import Exit
+from runtime.storage import write_json
 from runtime.workspace import Workspace
 from tests.release.finished_run import START, Product, RunWriter, changed, products, publish_run
 
@@ -50,6 +53,8 @@ def test_a_published_record_is_told_from_page_to_shard(workspace: Workspace) -> 
     assert run.label is not None and run.label.names == ["箱包/钟表/珠宝", "饰品"]
     assert [held.version for held in story.releases] == ["1.0.0", "1.0.1"]
     held = story.releases[0]
+    assert [held.is_current for held in story.releases] == [False, True]
+    assert held.capture == run.sightings[0].capture
     assert held.sha256 == run.images[1].sha256 and held.shard.startswith(f"data/{held.split}-")
 
 
@@ -137,3 +142,17 @@ def test_the_last_stage_that_judged_decides() -> None:
     assert said(("clean", "flagged"), ("clean", "rejected")) == "rejected"
     assert said(("merge", "merged"), ("clean", "kept")) is None
     assert said() is None
+
+
+def test_a_withdrawn_release_is_named_but_not_read(workspace: Workspace, tmp_path: Path) -> None:
+    shutil.copytree(workspace.folder, tmp_path / "copy")
+    copy = Workspace(tmp_path / "copy")
+    first = copy.releases / "1.0.0"
+    shutil.rmtree(first)
+    stub = {"version": "1.0.0", "withdrawn": {"at": "2026-02-01", "reason": "a takedown"}}
+    write_json(first / MANIFEST, stub)
+    story = audit(copy, "shop-a:000008")
+    assert [held.version for held in story.releases] == ["1.0.1"]
+    assert "release 1.0.0: withdrawn on 2026-02-01 (a takedown)" in story_text(story)
+    with pytest.raises(ConfigError, match=r"1 releases of .* \(withdrawn: 1\.0\.0\)"):
+        audit(copy, "shop-a:999999")
