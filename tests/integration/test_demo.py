@@ -17,7 +17,10 @@ import pytest
 from PIL import Image
 
 from demo.access_log import read_access_log
+from provenance.audit import audit
+from runtime.workspace import Workspace
 from tests.integration.commands import DemoRun, mep3m, run_demo
+from tests.provenance.told import assert_complete, everything_decided
 
 pytestmark = pytest.mark.usefixtures("offline_hub")
 
@@ -141,6 +144,22 @@ def test_every_fate_can_be_audited(demo: DemoRun) -> None:
             if verdict == "duplicate":
                 assert row["peer_id"] in said.out
     assert seen == {"published", "duplicate", "rejected", "held", "merged"}
+
+
+def test_one_record_of_every_rule_is_told_to_its_end(demo: DemoRun) -> None:
+    workspace = Workspace(demo.folder)
+    decided = everything_decided(workspace)
+    by_rule: dict[tuple[str, str, str], str] = {}
+    for record_id, said in decided.items():
+        for _, stage, rule, verdict, *_ in said:
+            by_rule.setdefault((stage, rule, verdict), record_id)
+    assert {"published", "duplicate", "rejected", "held", "merged"} <= {told[2] for told in by_rule}
+    for record_id in set(by_rule.values()):
+        story = audit(workspace, record_id)
+        assert_complete(story, decided[record_id])
+        (run,) = story.runs
+        assert run.sightings and all(s.capture.problem is None for s in run.sightings)
+        assert bool(story.releases) == (story.fate == "published")
 
 
 def test_an_unknown_record_is_a_clear_error(demo: DemoRun) -> None:
