@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from commands import categories, exchange, inspection, releases, sites
+from commands import categories, exchange, inspection, releases, sites, takedown
 from commands.options import DEFAULT_CONFIG, command, config_option
 from runtime.config import Config, load_config
 from runtime.console import Outcome
@@ -234,6 +234,7 @@ def run_stages(
     workspace = Workspace((config_folder / config.workspace).resolve())
     workspace.prepare()
     with workspace_lock(workspace.folder), pool:
+        _finish_takedown(workspace, pool, config, config_folder)
         current: Run | None
         if begin is not None:
             current = begin(workspace, pool)
@@ -278,6 +279,20 @@ def run_stages(
             stages = []  # it was killed before it could say so; there is nothing left to do
         context = Context(config, config_folder, workspace, current, pool, quiet)
         return _recorded(context, sites, stages)
+
+
+def _finish_takedown(
+    workspace: Workspace, pool: WorkerPool, config: Config, config_folder: Path
+) -> None:
+    """Finish what a killed `forget` began, before anything reads what has to leave."""
+    if (workspace.folder / "takedown.json").is_file():
+        from provenance.takedown.forget import finish_unfinished
+        from release.signature import configured_key
+        from runtime.stages import warn
+
+        done = finish_unfinished(workspace, pool, config, configured_key(config, config_folder))
+        if done is not None:
+            warn(f"finished a takedown: {done.to_text()}")
 
 
 def _ask_to_adopt(run: Run, adopt: bool) -> None:
@@ -477,6 +492,7 @@ for _command in (
     releases.diff,
     releases.rollback,
     releases.rebuild,
+    takedown.forget,
 ):
     main.add_command(_command)
 

@@ -14,6 +14,7 @@ from runtime.errors import ConfigError, VerificationError, WorkspaceError
 from runtime.exits import Exit
 
 if TYPE_CHECKING:  # imported where it is used: a command loads only what it needs
+    from runtime.tombstones import Tombstone
     from runtime.workspace import Workspace
 
 
@@ -56,16 +57,24 @@ def audit(named: str, every: bool, config_path: Path, quiet: bool) -> Outcome:
     from provenance.audit import audit as tell
     from provenance.audit_search import search
     from provenance.story_text import story_text
+    from provenance.takedown.absence import removal
     from runtime.workspace import Workspace
     from taxonomy.tree import load_tree
 
     del quiet
     config = load_config(config_path)
     workspace = Workspace((config_path.parent / config.workspace).resolve())
+    if (stone := removal(workspace, named)) is not None:
+        return _removed(named, stone)
     bounds = NeighbourThresholds.of(config.dedupe)
     taxonomy = config.map.taxonomy
     tree = load_tree(config_path.parent / taxonomy) if taxonomy is not None else None
-    found = search(workspace, named, bounds)
+    try:
+        found = search(workspace, named, bounds)
+    except ConfigError:
+        if (stone := removal(workspace, named, left=True)) is not None:
+            return _removed(named, stone)
+        raise
     ids = [match.record_id for match in found.matches]
     if len(ids) == 1 and found.exact:
         story = tell(workspace, ids[0], bounds, tree)
@@ -80,6 +89,12 @@ def audit(named: str, every: bool, config_path: Path, quiet: bool) -> Outcome:
         values["stories"] = [story.to_json() for story in stories]
         lines = ["\n\n".join(map(story_text, stories))]
     return Outcome(Exit.DONE, "\n".join(lines), values)
+
+
+def _removed(named: str, stone: Tombstone) -> Outcome:
+    """All that is said of what was taken down."""
+    values = {"named": named, "removed": {"at": stone.at}}
+    return Outcome(Exit.DONE, f"{named}: removed on {stone.at}", values)
 
 
 @click.command()

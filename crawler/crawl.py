@@ -27,6 +27,7 @@ from runtime.exits import Exit
 from runtime.progress import progress
 from runtime.stages import Context, Counts, StageResult, warn
 from runtime.storage import write_json
+from runtime.tombstones import REMOVED
 
 POLL_SECONDS = 0.1
 COUNT_SECONDS = 1.0
@@ -122,7 +123,7 @@ def _counts_of(context: Context, site: Site) -> Counts:
     if (pages := seals["pages"]) is not None:
         counts.update(pages.counts)
     if (sightings := seals["sightings"]) is not None:
-        counts["sightings"] += sightings.rows
+        counts["sightings"] += sightings.rows + sightings.counts.get(REMOVED, 0)
     return counts
 
 

@@ -17,7 +17,8 @@ from crawler.frontier import Frontier
 from runtime.parts import PartFolder
 from runtime.storage import read_json, write_json
 from runtime.streams import chunks
-from runtime.tables import Table
+from runtime.tables import PAGES, SIGHTINGS, Table
+from runtime.tombstones import REMOVED
 from runtime.workspace import Run
 
 RECORDED = "recorded"  # the key of parts that were recorded, not computed
@@ -85,7 +86,9 @@ def _export(
 
 
 def _page_counts(frontier: Frontier, folder: PartFolder) -> dict[str, int]:
-    if folder.table.name != "pages":
+    if folder.table.name == SIGHTINGS.name and (removed := frontier.removed()):
+        return {REMOVED: removed}
+    if folder.table.name != PAGES.name:
         return {}
     return {f"pages.{outcome}": count for outcome, count in frontier.outcomes().items()}
 

@@ -26,6 +26,7 @@ from crawler.sites.sitefile import Site, load_site, shipped_programs
 from crawler.waves import bounds_of
 from runtime.config import Config, SiteConfig
 from runtime.errors import ConfigError
+from runtime.tombstones import load_tombstones
 from runtime.workspace import Run
 
 _PAGE_TYPES = ("html", "xml")
@@ -97,7 +98,8 @@ def crawl_archive(work: ArchiveWork) -> None:
     run, crawl = work.run, work.config.crawl
     site = load_site(work.site, work.config_folder)
     bounds = bounds_of(crawl, work.site)
-    frontier = Frontier(run.frontiers / f"{site.key}.sqlite", run.captures, site.key, bounds)
+    file, tombstones = run.frontiers / f"{site.key}.sqlite", load_tombstones(run.workspace)
+    frontier = Frontier(file, run.captures, site.key, bounds, tombstones)
     archive = Archive(run.folder / INDEX_FILE)
     captures = CaptureWriter(
         run.captures,

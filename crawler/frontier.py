@@ -16,12 +16,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from crawler.barred import without_barred
 from crawler.captures import CapturePlace
 from crawler.discovery import Visit, requests, stand
 from crawler.frontier_file import FrontierFile
 from crawler.sites.pages import Link, PageReading, Sighting
 from crawler.traps import shape
 from crawler.waves import PRODUCT_WAVE, Bounds, begin_batch
+from runtime.tombstones import Tombstones
 
 __all__ = ["Bounds", "Frontier", "HostState", "Visit"]
 
@@ -58,7 +60,10 @@ class HostState:
 
 
 class Frontier:
-    """Exclusive access to one site's frontier; `bounds` say how far the crawl goes."""
+    """Exclusive access to one site's frontier; `bounds` say how far the crawl goes.
+
+    What has a tombstone is neither queued nor stored.
+    """
 
     def __init__(
         self,
@@ -66,7 +71,9 @@ class Frontier:
         captures: Path,
         site: str,
         bounds: Bounds = Bounds(),  # noqa: B008
+        tombstones: Tombstones = Tombstones(),  # noqa: B008
     ) -> None:
+        self._tombstones = tombstones
         self._file = FrontierFile(path, captures, site)
         self._db, self._bounds = self._file.db, bounds
         self._ready: dict[str, deque[Visit]] = {}
@@ -128,7 +135,8 @@ class Frontier:
         """Queue (url, kind, host) triples that are not known yet, in their order."""
         with self._file.transaction() as db:
             (base,) = db.execute("SELECT COUNT(*) FROM queue WHERE parent = 0").fetchone()
-            for position, (url, kind, host) in enumerate(urls, start=base):
+            allowed = (seed for seed in urls if self._tombstones.on_url(seed[0]) is None)
+            for position, (url, kind, host) in enumerate(allowed, start=base):
                 wave = PRODUCT_WAVE if kind == "product" else 0
                 family = None if kind in ("product", "sitemap") else f"shape:{shape(url)}"
                 db.execute(
@@ -269,6 +277,7 @@ class Frontier:
 
         Without `follow` its links are stored and not queued.
         """
+        reading, removed = without_barred(reading, self._tombstones)
         with self._file.transaction() as db:
             standing = stand(db, visit, reading, self._bounds)
             notes = [note for note in (error, *reading.notes, standing.ended) if note]
@@ -280,6 +289,8 @@ class Frontier:
                 )
             _insert_sightings(db, visit.id, sightings)
             _insert_links(db, visit.id, reading.links)
+            if removed:
+                db.execute("INSERT OR REPLACE INTO removed VALUES (?, ?)", (visit.id, removed))
             if follow:
                 rows = list(requests(db, visit, standing, reading.links, self._bounds))
                 db.executemany(_INSERT, rows)
@@ -353,6 +364,11 @@ class Frontier:
             "SELECT COALESCE(outcome, 'queued'), COUNT(*) FROM queue GROUP BY 1 ORDER BY 1"
         )
         return dict(rows.fetchall())
+
+    def removed(self) -> int:
+        """Sightings of what was taken down, on all pages."""
+        (count,) = self._db.execute("SELECT COALESCE(SUM(sightings), 0) FROM removed").fetchone()
+        return int(count)
 
     def rows(self, query: str) -> Iterator[dict[str, Any]]:
         """Rows of a query as dictionaries, streamed."""

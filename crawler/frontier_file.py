@@ -57,6 +57,7 @@ CREATE TABLE IF NOT EXISTS contents(
 CREATE TABLE IF NOT EXISTS hosts(
   host TEXT PRIMARY KEY, robots TEXT, robots_status INTEGER, robots_at REAL,
   capture_file TEXT, capture_end INTEGER, last_request REAL);
+CREATE TABLE IF NOT EXISTS removed(page INTEGER PRIMARY KEY, sightings INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS meta(name TEXT PRIMARY KEY, value REAL NOT NULL) WITHOUT ROWID;
 """
 
@@ -135,7 +136,7 @@ class FrontierFile:
             size = path.stat().st_size if path.is_file() else 0
             with self.transaction() as db:
                 lost = "SELECT id FROM queue WHERE capture_file = ? AND capture_end > ?"
-                for table in ("sightings", "links", "chain_products"):
+                for table in ("sightings", "links", "chain_products", "removed"):
                     db.execute(f"DELETE FROM {table} WHERE page IN ({lost})", (name, size))
                 ranks = lost.replace("SELECT id", "SELECT rank")
                 for table in ("products", "contents"):

@@ -20,6 +20,7 @@ from crawler.image_turns import HostRules, HostTurns
 from crawler.politeness import HostGate, user_agent
 from runtime.config import Config
 from runtime.image_index import ImageIndex, WantedImage
+from runtime.tombstones import load_tombstones
 from runtime.workspace import Run
 
 GIVE_UP_AFTER = 25  # connection failures in a row that end a host's turn
@@ -77,7 +78,8 @@ def fetch_host(work: HostWork) -> HostLeft:
 async def _fetch(work: HostWork) -> HostLeft:
     fetch = work.config.fetch
     gate = HostGate(fetch.delay, fetch.concurrency_per_host, work.last_request or float("-inf"))
-    rules = HostRules(work.host, work.config, frozenset(work.allow_private))
+    barred = load_tombstones(work.run.workspace)
+    rules = HostRules(work.host, work.config, frozenset(work.allow_private), barred)
     with ExitStack() as stack:
         index = stack.enter_context(closing(ImageIndex(work.run, read_only=True)))
         archive = None

@@ -7,6 +7,7 @@ never raises for what a server does: everything a server can do has an outcome's
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import time
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -104,6 +105,8 @@ class ImageClient:
         """One try, redirects within the host followed, and whether another one may do better."""
         url, target, hops = wanted.url, wanted.url, 0
         while True:
+            if self._rules.tombstones.on_url(target) is not None:
+                return self._refused(url, number, "tombstoned", "it was taken down"), False
             try:
                 found = self._recorded(target) if number == 1 else None
                 if found is None:
@@ -148,6 +151,9 @@ class ImageClient:
         attempt = judged(blank, body, honour=honour, max_bytes=self._max_bytes)
         if attempt.outcome == "not_modified" and not _validators(wanted):
             return replace(attempt, outcome="http_304", error="expected a picture, asked for first")
+        barred = self._rules.tombstones.image_hashes
+        if barred and attempt.body and hashlib.sha256(attempt.body).hexdigest() in barred:
+            return replace(attempt, outcome="tombstoned", error="it was taken down", body=None)
         return attempt
 
     def _recorded(self, url: str) -> _Answer | Attempt | None:

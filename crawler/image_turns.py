@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from crawler.politeness import HostGate
 from runtime.config import Config
+from runtime.tombstones import Tombstones
 
 MAX_NAP_SECONDS = 1.0  # the wall clock may be set while a turn is waited for
 
@@ -19,6 +20,7 @@ class HostRules:
     host: str
     config: Config
     allow_private: frozenset[str]
+    tombstones: Tombstones = field(default_factory=Tombstones)
 
     @property
     def may_ask(self) -> bool:

@@ -28,6 +28,7 @@ from runtime.errors import MepError, SiteError
 from runtime.executor import exit_with_parent
 from runtime.exits import Exit
 from runtime.storage import read_json
+from runtime.tombstones import load_tombstones
 from runtime.workspace import Run
 
 
@@ -43,6 +44,7 @@ def crawl_site(job: Path) -> Exit:
         run.captures,
         site.key,
         bounds_of(config.crawl, site_config),
+        load_tombstones(run.workspace),
     )
     try:
         captures = CaptureWriter(

@@ -19,7 +19,8 @@ import numpy.typing as npt
 from provenance.captures import Capture, read_record
 from provenance.failure import Failure
 from provenance.records import Records, record_keys
-from runtime.errors import PartError
+from runtime.errors import PartError, WorkspaceError
+from runtime.tombstones import load_tombstones
 from runtime.workspace import Run, Workspace
 
 _LISTING = ["record_id", "page_url", "capture_file", "capture_offset"]
@@ -73,7 +74,17 @@ def _check_part(
             yield _fault(records, place, f"expected capture {expected}, got {file} at {offset}")
         else:
             chosen.append((row["capture_file"], offset, place, row))
-    yield from _check_records(records, run.captures, sorted(chosen, key=lambda found: found[:3]))
+    ordered = sorted(chosen, key=lambda found: found[:3])
+    yield from _check_records(
+        records, run.captures, ordered, may_be_purged=_has_tombstones(run.workspace)
+    )
+
+
+def _has_tombstones(workspace: Path) -> bool:
+    try:
+        return bool(load_tombstones(workspace))
+    except WorkspaceError:
+        return True  # a damaged file is a failure of its own
 
 
 def _check_imported(
@@ -90,7 +101,11 @@ def _check_imported(
 
 
 def _check_records(
-    records: Records, folder: Path, chosen: list[tuple[str, int, int, dict[str, Any]]]
+    records: Records,
+    folder: Path,
+    chosen: list[tuple[str, int, int, dict[str, Any]]],
+    *,
+    may_be_purged: bool,
 ) -> Iterator[Failure]:
     """`chosen` is sorted by capture file and offset, so each is opened and read once."""
     capture = Capture("", -1)
@@ -107,6 +122,8 @@ def _check_records(
             if stream is not None and (file, offset) != (capture.file, capture.offset):
                 capture = read_record(stream, file, offset)
             where = f"capture {file} at {offset}"
+            if capture.purged and may_be_purged:
+                continue  # it showed another record as well, which was taken down
             if capture.problem is not None:
                 yield _fault(records, place, f"{where}: {capture.problem}")
             elif not capture.shows(row["page_url"]):

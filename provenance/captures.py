@@ -15,10 +15,17 @@ from w3lib.url import canonicalize_url
 from warcio.archiveiterator import ArchiveIterator
 from warcio.exceptions import ArchiveLoadFailed
 
+from provenance.takedown.gzip_member import PURGED_TYPE
+
+PURGED = "capture_purged"
+
 
 @dataclass(frozen=True)
 class Capture:
-    """What was found at a capture's place; `problem` is None when it is whole and a response."""
+    """What was found at a capture's place; `problem` is None when it is whole and a response.
+
+    `purged` is a capture that a takedown overwrote, since it showed a record that left.
+    """
 
     file: str
     offset: int
@@ -27,6 +34,7 @@ class Capture:
     status: int | None = None
     payload_digest: str | None = None
     problem: str | None = None
+    purged: bool = False
 
     def shows(self, page_url: str) -> bool:
         """Whether it is the answer to a request for that page, spelling aside."""
@@ -49,6 +57,9 @@ def read_record(stream: BinaryIO, file: str, offset: int) -> Capture:
     try:
         stream.seek(offset)
         record = next(iter(ArchiveIterator(stream, check_digests=True)), None)
+        if record is not None and record.content_type == PURGED_TYPE:
+            date = record.rec_headers.get_header("WARC-Date")
+            return Capture(file, offset, date=date, problem=f"{PURGED} on {date}", purged=True)
         if record is None or record.rec_type != "response":
             found = "nothing" if record is None else f"a {record.rec_type} record"
             return Capture(file, offset, problem=f"expected a WARC response, got {found}")

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from runtime.errors import GateError
+from runtime.tombstones import REMOVED
 from runtime.workspace import Run
 
 DECIDING_STAGES = ("import", "merge", "clean", "map", "dedupe", "publish")
@@ -101,7 +102,11 @@ def record_fates(run: Run) -> Iterator[Judgement]:
 def ledger(run: Run) -> Ledger:
     """The account of a run as it stands."""
     recorded = (run.sightings, run.annotations)  # of a crawl, of an import
-    account = Ledger(sightings=sum(s.rows for folder in recorded for s in folder.seals().values()))
+    seals = [seal for folder in recorded for seal in folder.seals().values()]
+    removed = sum(seal.counts.get(REMOVED, 0) for seal in seals)
+    account = Ledger(sightings=sum(seal.rows for seal in seals) + removed)
+    if removed:
+        account.fates[REMOVED] += removed
     for part in run.listings.names():
         _add_part(account, run, part)
     return account

@@ -33,6 +33,7 @@ from runtime.errors import WorkspaceError
 from runtime.parts import PartFolder
 from runtime.progress import progress
 from runtime.stages import Context
+from runtime.tombstones import Tombstones, load_tombstones
 from runtime.workspace import Run
 
 EXAMPLES = 50
@@ -101,6 +102,7 @@ class ReplayWork:
     config: Config
     config_folder: Path
     target: Run
+    tombstones: Tombstones
 
 
 def replay(context: Context, sites: Sequence[Site]) -> Comparison:
@@ -117,8 +119,9 @@ def replay(context: Context, sites: Sequence[Site]) -> Comparison:
     with TemporaryDirectory(prefix="mep3m-replay-") as folder:
         # Under the run's own name: it stands in the rows.
         target = Run(Path(folder) / run.run_id)
+        known = load_tombstones(context.workspace.folder)
         works = [
-            ReplayWork(run, site.config, context.config, context.config_folder, target)
+            ReplayWork(run, site.config, context.config, context.config_folder, target, known)
             for site in sites
         ]
         with progress("replay: sites", len(works), quiet=context.quiet) as tick:
@@ -134,8 +137,9 @@ def replay_site(work: ReplayWork) -> None:
     run, site = work.run, load_site(work.site, work.config_folder)
     bounds = replace(bounds_of(work.config.crawl, work.site), max_hours=None)
     frontier = Frontier(
-        work.target.frontiers / f"{site.key}.sqlite", run.captures, site.key, bounds
-    )
+        work.target.frontiers / f"{site.key}.sqlite", run.captures, site.key, bounds,
+        work.tombstones,
+    )  # fmt: skip
     max_bytes = work.config.crawl.max_body_mib * 1024 * 1024
     try:
         with closing(_Recorded(run.pages, site.key)) as recorded:

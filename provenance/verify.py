@@ -22,6 +22,7 @@ from provenance.reference_checks import (
     check_unique,
 )
 from provenance.shard_checks import check_shard
+from provenance.takedown.absence import check_tombstones
 from release.manifest import (
     FORMAT,
     MANIFEST,
@@ -101,6 +102,7 @@ def find_failures(
     if workspace is not None:
         steps.total += count_parts(records, workspace)
         failures += check_captures(records, workspace, steps.step)
+        failures += check_tombstones(release_folder, manifest, workspace)
     return failures
 
 

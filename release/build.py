@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +18,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from provenance.ledger import Ledger
 from release.adoption import is_adopting
-from release.card import card
 from release.carry import Carried, Named, carried_shards, short_shards
-from release.changelog import CHANGELOG, changelog, earlier_changelog
-from release.croissant import CROISSANT, croissant
+from release.completion import complete_release
 from release.environment import commit, environment
 from release.gather import GatherWork, gather
 from release.inputs import config_digest, libraries
@@ -44,18 +42,17 @@ from release.manifest import (
     SiteTerms,
     count_records,
     file_entry,
-    write_manifest,
 )
 from release.reversion import Reversion
 from release.schema import RELEASE_SCHEMA, schema_digest
 from release.shards import ShardRange, ShardWork, cut, load_plan, shard_name, write_shard
-from release.signature import sign_manifest
 from release.spills import remove_spill
 from runtime.origins import IMPORTED_SITE, MEP3M_LICENCE, MEP3M_TERMS
 from runtime.progress import progress
 from runtime.stages import Context
-from runtime.storage import link_or_copy, write_bytes
+from runtime.storage import link_or_copy
 from runtime.tables import FINGERPRINT, FINGERPRINTS, LINEAGE, Table
+from runtime.tombstones import load_tombstones
 from runtime.version import SOFTWARE, VERSION
 from runtime.workspace import Run
 
@@ -90,27 +87,10 @@ def build_release(build: Build) -> None:
     files, added = _shards(build)
     files += _ledger(build)
     files += _lineage(build)
-    manifest, languages = _manifest(build, files, added), build.context.config.clean.languages
-    earlier = earlier_changelog(build.parent)
-    texts = {
-        "README.md": card(manifest, languages),
-        CHANGELOG: changelog(manifest, build.parent_manifest, earlier),
-    }
-    files += [_text_file(build.folder, name, text) for name, text in texts.items()]
-    described = croissant(replace(manifest, files=_in_order(files)), languages)
-    files.append(_text_file(build.folder, CROISSANT, described))
-    write_manifest(build.folder, replace(manifest, files=_in_order(files)))
-    if build.signing_key is not None:
-        sign_manifest(build.folder, build.signing_key)
-
-
-def _text_file(folder: Path, name: str, text: str) -> FileEntry:
-    write_bytes(folder / name, text.encode())
-    return file_entry(folder, folder / name)
-
-
-def _in_order(files: list[FileEntry]) -> tuple[FileEntry, ...]:
-    return tuple(sorted(files, key=lambda entry: entry.path))
+    complete_release(
+        build.folder, _manifest(build, files, added), build.parent, build.parent_manifest,
+        build.context.config.clean.languages, build.signing_key,
+    )  # fmt: skip
 
 
 # ------------------------------------------------------------------------------ shards
@@ -282,9 +262,10 @@ def _manifest(build: Build, files: list[FileEntry], added: int) -> Manifest:
         counts=counts,
         sites=site_terms(context, before),
         runs=dict(sorted(runs.items())),
-        files=_in_order(files),
+        files=tuple(files),
         fingerprint=build.fingerprint,
         commit=commit(),
+        tombstones=load_tombstones(context.workspace.folder).digest,
         environment=environment(),
     )
 

@@ -38,7 +38,9 @@ def _lines(manifest: Manifest, before: Manifest | None) -> Iterator[str]:
     if counts.added:
         yield f"Added: {counts.added:,} ({_by_site(manifest, before)})."
     if counts.removed:
-        yield f"Removed: {counts.removed:,} ({_by_rule(manifest)})."
+        taken = before is not None and before.tombstones != manifest.tombstones
+        why = "taken down" if taken else _by_rule(manifest)
+        yield f"Removed: {counts.removed:,} ({why})."
     if counts.changed:
         yield f"Changed in place: {counts.changed:,}; titles, pictures and labels as of this run."
     if before is None:
@@ -65,4 +67,4 @@ def _by_site(manifest: Manifest, before: Manifest | None) -> str:
 def _by_rule(manifest: Manifest) -> str:
     rules = manifest.runs[manifest.run_id].rules if manifest.run_id in manifest.runs else ()
     named = [f"{code(r.rule)} {r.count:,}" for r in rules if r.verdict in _REMOVING]
-    return ", ".join(named) or "taken down"
+    return ", ".join(named)

@@ -16,6 +16,7 @@ from release.adoption import is_adopting
 from runtime.keys import digest
 from runtime.parts import run_key
 from runtime.stages import Context
+from runtime.tombstones import load_tombstones
 
 BUILD_VERSION = "6"
 NO_INPUT: dict[str, Any] = {
@@ -40,6 +41,7 @@ def inputs_digest(context: Context, parent_sha256: str | None) -> str:
         for part, seal in folder.seals().items()
     }
     inputs["parent"] = parent_sha256 or ""
+    inputs["tombstones"] = load_tombstones(context.workspace.folder).digest or ""
     inputs["adopting"] = str(is_adopting(run))
     return run_key("publish", BUILD_VERSION, [config_digest(context), libraries()], inputs)
 

@@ -200,6 +200,7 @@ def read_manifest(folder: Path) -> Manifest:
         raise WorkspaceError(
             f"{path}: expected a manifest, found none; name a complete release"
         ) from None
+    _require_held(path, value)
     try:
         return _adapter().validate_python(value)
     except ValidationError as error:
@@ -213,6 +214,16 @@ def read_manifest(folder: Path) -> Manifest:
 @cache
 def _adapter() -> TypeAdapter[Manifest]:
     return TypeAdapter(Manifest)  # 14 ms to make: many times as long as using it
+
+
+def _require_held(path: Path, value: object) -> None:
+    """Raise WorkspaceError for what is left of a withdrawn release."""
+    told = value.get("withdrawn") if isinstance(value, dict) else None
+    if isinstance(told, dict):
+        raise WorkspaceError(
+            f"{path}: expected a release that holds its records, got one that was withdrawn on "
+            f"{told.get('at')} ({told.get('reason')}); name another release"
+        )
 
 
 def parse_version(version: str) -> tuple[int, int, int]:
@@ -239,12 +250,16 @@ def next_version(parent: str | None, *, newcomers: bool, major: bool = False) ->
 
 
 def release_folders(releases: Path) -> list[Path]:
-    """Folders of the complete releases, oldest version first."""
+    """Folders of the complete releases, oldest version first; withdrawn ones are none."""
+    from release.withdrawn import withdrawal  # which reads manifests, too
+
     if not releases.is_dir():
         return []
     found = [
         path
         for path in releases.iterdir()
-        if _VERSION.fullmatch(path.name) and (path / MANIFEST).is_file()
+        if _VERSION.fullmatch(path.name)
+        and (path / MANIFEST).is_file()
+        and withdrawal(path) is None
     ]
     return sorted(found, key=lambda path: parse_version(path.name))

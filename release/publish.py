@@ -35,7 +35,7 @@ from release.publish_rules import ADOPTED
 from release.published import write_published
 from release.reversion import Reversion, find_reversion, run_fingerprint
 from release.schema import RELEASE_SCHEMA, schema_digest
-from release.signature import load_signing_key
+from release.signature import configured_key
 from release.split_plan import plan_splits
 from runtime.errors import WorkspaceError
 from runtime.parts import run_key
@@ -69,7 +69,8 @@ def publish(context: Context) -> PublishResult:
     Raises GateError when the sightings do not add up or a record lacks what it must have;
     nothing is published then. The caller holds the workspace lock.
     """
-    key = _signing_key(context)  # a faulty one is told before any work is done
+    # A faulty key is told before any work is done.
+    key = configured_key(context.config, context.config_folder)
     current = _parent(context)
     scratch = context.run.folder / "publish"
     _clear(context, scratch)
@@ -86,11 +87,6 @@ def publish(context: Context) -> PublishResult:
     folder = _release(context, current, scratch, account, decided, reversion, key)
     shutil.rmtree(scratch)
     return PublishResult(counts, decided.made, version=folder.name, folder=folder, fates=fates)
-
-
-def _signing_key(context: Context) -> Ed25519PrivateKey | None:
-    named = context.config.release.signing_key
-    return None if named is None else load_signing_key(context.config_folder / named)
 
 
 def _parent(context: Context) -> _Current | None:

@@ -24,6 +24,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from provenance.failure import Failure
 from release.manifest import MANIFEST
+from runtime.config import Config
 from runtime.errors import ConfigError, WorkspaceError
 from runtime.storage import read_json, write_json
 
@@ -40,6 +41,12 @@ def load_signing_key(path: Path) -> Ed25519PrivateKey:
     if not isinstance(key, Ed25519PrivateKey):
         raise _bad_key("release.signing_key", path, "private", "a key of another kind")
     return key
+
+
+def configured_key(config: Config, config_folder: Path) -> Ed25519PrivateKey | None:
+    """The key that the configuration names. Raises ConfigError for a faulty one."""
+    named = config.release.signing_key
+    return None if named is None else load_signing_key(config_folder / named)
 
 
 def load_trusted_key(path: Path) -> Ed25519PublicKey:

@@ -58,6 +58,11 @@ class Run:
         return self.folder.name
 
     @property
+    def workspace(self) -> Path:
+        """The folder of the workspace that it is a run of."""
+        return self.folder.parent.parent
+
+    @property
     def captures(self) -> Path:
         """WARC files."""
         return self.folder / "captures"

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from cleaning.copies.barred import NO_MATCH, BarredPictures
 from cleaning.copies.neighbours import Fingerprints
 from cleaning.copies.published import PublishedIndex
 from cleaning.hashes import COLOUR_BYTES
@@ -86,11 +87,16 @@ class Candidates:
 
 
 def load_candidates(
-    run: Run, parts: Sequence[str], index: PublishedIndex | None, run_starts: Sequence[int]
+    run: Run,
+    parts: Sequence[str],
+    index: PublishedIndex | None,
+    run_starts: Sequence[int],
+    barred: BarredPictures | None = None,
 ) -> Candidates:
     """Every kept record of the run that the release with that fingerprint index does not hold.
 
-    Records without a picture are left out: they have nothing to compare.
+    Records without a picture are left out: they have nothing to compare; and so are those with a
+    picture that is `barred`.
 
     `run_starts` are the instants, in microseconds since 1970 and in order, at which the runs up to
     this one began. A published record that opts out in this run leads no more: it leaves with the
@@ -115,6 +121,8 @@ def load_candidates(
                 columns["mapped"][known[_opted_out(run, name, table["record_id"], known)]] = False
         pictured = numbers(pc.is_valid(table["sha256"]))
         rows = np.flatnonzero(numbers(table["kept"]) & pictured & (known < 0))
+        if barred is not None:
+            rows = rows[barred.bits(table.take(from_numbers(rows))) == NO_MATCH]
         shop = shops[name.rpartition("-")[0]]
         end = _fill(columns, end, _part_columns(run, name, table, rows, starts, number, shop))
     columns["imported"] = columns["site"] == imported

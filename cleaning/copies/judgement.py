@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from cleaning.copies import verdict
+from cleaning.copies.barred import RULE, BarredPictures, judge_barred
 from cleaning.copies.candidates import Candidates, load_candidates
 from cleaning.copies.outcomes import Names, outcome
 from cleaning.copies.placeholders import PlaceholderThresholds
@@ -23,6 +24,7 @@ from cleaning.copies.thresholds import NeighbourThresholds
 from cleaning.copies.titles_alone import RULE as TITLE_ALONE
 from cleaning.copies.titles_alone import judge_titles_alone
 from cleaning.copies.verdict import PublishedGroups, Verdicts, judge_copies
+from runtime.tombstones import REMOVED
 
 if TYPE_CHECKING:
     from cleaning.copies.stage import DedupeWork
@@ -40,8 +42,9 @@ def judge_all(work: DedupeWork) -> None:
 def _judge(work: DedupeWork, index: PublishedIndex | None) -> None:
     settings = work.settings
     thresholds = NeighbourThresholds.of(settings)
+    barred = BarredPictures.of(work.barred, settings, work.version) if work.barred else None
     candidates = load_candidates(
-        work.run, work.parts, index, [_start_of(run_id) for run_id in work.earlier]
+        work.run, work.parts, index, [_start_of(run_id) for run_id in work.earlier], barred
     )
     verdicts = judge_copies(
         candidates,
@@ -60,7 +63,7 @@ def _judge(work: DedupeWork, index: PublishedIndex | None) -> None:
     for number, name in enumerate(work.parts):
         _write_part(
             work, name, verdicts, candidates.row, np.arange(bounds[number], bounds[number + 1]),
-            peers, groups, thresholds.radius,
+            peers, groups, thresholds.radius, barred,
         )  # fmt: skip
 
 
@@ -131,6 +134,7 @@ def _write_part(
     peers: Names,
     groups: Names,
     radius: int,
+    barred: BarredPictures | None,
 ) -> None:
     ids = work.run.cleaned.read(name, ["record_id"])["record_id"].combine_chunks()
     made = outcome(
@@ -141,7 +145,11 @@ def _write_part(
     if survivors.num_rows:
         made.counts["kept"] += survivors.num_rows
         made.counts[f"rule.{TITLE_ALONE}"] += survivors.num_rows
-    decisions = pa.concat_tables([made.decisions, decisions])
+    refused = [] if barred is None else [judge_barred(work.run, name, barred)]
+    for table in refused:
+        made.counts[REMOVED] += table.num_rows
+        made.counts[f"rule.{RULE}"] += table.num_rows
+    decisions = pa.concat_tables([made.decisions, *refused, decisions])
     survivors = pa.concat_tables([made.survivors, survivors])
     work.run.decisions("dedupe").write(name, decisions, work.key)
     work.run.survivors.write(name, survivors, work.key, made.counts)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from cleaning.copies.reindex import comparable_index
@@ -20,6 +20,7 @@ from runtime.progress import progress
 from runtime.stages import Context, StageResult, Unit, add_counts, stale_units
 from runtime.storage import sha256_file
 from runtime.tables import FINGERPRINT
+from runtime.tombstones import IMAGE, Tombstone, load_tombstones
 from runtime.workspace import Run
 
 VERSION = "4"
@@ -30,7 +31,8 @@ _RUN_ID = re.compile(r"\d{8}T\d{6}Z")
 class DedupeWork:
     """The whole stage: its parts, and an index of what is published, of the run's own version.
 
-    `earlier` are the ids of the runs up to this one, in order.
+    `earlier` are the ids of the runs up to this one, in order; `barred` the pictures that were
+    taken down.
     """
 
     run: Run
@@ -40,6 +42,7 @@ class DedupeWork:
     earlier: tuple[str, ...]
     key: str
     settings: DedupeConfig
+    barred: tuple[Tombstone, ...] = ()
 
 
 def dedupe(context: Context) -> StageResult:
@@ -59,9 +62,10 @@ def dedupe(context: Context) -> StageResult:
     inputs = {f"cleaned/{name}": cleaned[name].sha256 for name in parts}
     inputs |= {f"labels/{name}": labels[name].sha256 for name in parts}
     inputs["release"] = "" if index is None else sha256_file(index)
-    declared = [settings.model_dump(mode="json"), earlier]
+    barred = tuple(load_tombstones(run.workspace).of_kind(IMAGE))
+    declared = [settings.model_dump(mode="json"), earlier, *map(asdict, barred)]
     key = run_key("dedupe", f"{VERSION} {version}", declared, inputs)
-    work = DedupeWork(run, parts, index, version, earlier, key, settings)
+    work = DedupeWork(run, parts, index, version, earlier, key, settings, barred)
     outputs = [run.decisions("dedupe"), run.survivors]
     units = [Unit(name, key, work) for name in parts]
     stale = stale_units(outputs, units)

@@ -20,6 +20,7 @@ from runtime.config import Config, parse_config
 from runtime.errors import WorkspaceError
 from runtime.stages import Context
 from runtime.storage import read_json, sha256_file, write_bytes, write_json
+from runtime.tombstones import load_tombstones
 from runtime.workspace import Workspace
 from taxonomy.site_mappings import mapping_of
 
@@ -31,8 +32,8 @@ FOLDER = "recipes"
 class Recipe:
     """What a release was made with.
 
-    `runs` are the ids of the runs up to its own; `config` names files by their places in `files`,
-    which have the SHA-256 of each.
+    `runs` are the ids of the runs up to its own, `tombstones` the files of them there were;
+    `config` names files by their places in `files`, which have the SHA-256 of each.
     """
 
     format: int
@@ -40,8 +41,14 @@ class Recipe:
     run_id: str
     adopted: bool
     runs: tuple[str, ...]
+    tombstones: tuple[str, ...]
     config: Mapping[str, Any]
     files: Mapping[str, str]
+
+
+def recipe_path(workspace: Workspace, version: str) -> Path:
+    """Where the recipe of a release lies."""
+    return workspace.folder / FOLDER / f"{version}.json"
 
 
 def write_recipe(context: Context, version: str) -> None:
@@ -56,8 +63,9 @@ def write_recipe(context: Context, version: str) -> None:
     run_id = context.run.run_id
     runs = tuple(run.run_id for run in context.workspace.runs() if run.run_id <= run_id)
     adopted = is_adopting(context.run)
-    recipe = Recipe(FORMAT, version, run_id, adopted, runs, values, files)
-    write_json(folder / f"{version}.json", asdict(recipe))
+    stones = tuple(file.name for file in load_tombstones(context.workspace.folder).files)
+    recipe = Recipe(FORMAT, version, run_id, adopted, runs, stones, values, files)
+    write_json(recipe_path(context.workspace, version), asdict(recipe))
 
 
 def _name_files(values: dict[str, Any], context: Context) -> Iterator[tuple[str, Path]]:
@@ -104,7 +112,7 @@ def _program_files(site: str, program: Path) -> tuple[str, list[tuple[str, Path]
 
 def read_recipe(workspace: Workspace, version: str) -> Recipe:
     """The recipe of a release. Raises WorkspaceError where there is none that can be read."""
-    path = workspace.folder / FOLDER / f"{version}.json"
+    path = recipe_path(workspace, version)
     try:
         value = read_json(path)
     except FileNotFoundError:
@@ -114,7 +122,8 @@ def read_recipe(workspace: Workspace, version: str) -> Recipe:
         ) from None
     try:
         if value["format"] == FORMAT:
-            return Recipe(**{**value, "runs": tuple(value["runs"])})
+            lists = {name: tuple(value[name]) for name in ("runs", "tombstones")}
+            return Recipe(**{**value, **lists})
     except (TypeError, KeyError):
         pass
     raise WorkspaceError(

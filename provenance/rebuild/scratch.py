@@ -28,7 +28,9 @@ from runtime.parts import PartFolder
 from runtime.picture_places import PicturePlaces
 from runtime.progress import progress
 from runtime.stages import Context
-from runtime.storage import write_bytes, write_json
+from runtime.storage import link_or_copy, write_bytes, write_json
+from runtime.tombstones import FOLDER as TOMBSTONES
+from runtime.tombstones import load_tombstones
 from runtime.workspace import Run, Workspace
 
 COMPUTED = ("clean", "map", "dedupe", "publish")
@@ -54,6 +56,8 @@ def prepare_scratch(
     scratch.prepare()
     config = lay_out(recipe, workspace, folder / "config", pool.workers)
     _place_releases(scratch, workspace, recipe.version, parent)
+    for name in recipe.tombstones:
+        link_or_copy(workspace.folder / TOMBSTONES / name, scratch.folder / TOMBSTONES / name)
     run = _place_runs(scratch, real, recipe)
     context = Context(config, folder / "config", scratch, run, pool, quiet)
     if real.is_imported:
@@ -116,8 +120,9 @@ def _read_again(context: Context, real: Run) -> None:
             urls = "".join(f"{url}\n" for url in _products(real.pages, entry.key))
             write_bytes(context.config_folder / products_file(entry.key), urls.encode())
     sites = sites_of(real, config, context.config_folder)
+    known = load_tombstones(context.workspace.folder)
     works = [
-        ReplayWork(real, site.config, config, context.config_folder, run)
+        ReplayWork(real, site.config, config, context.config_folder, run, known)
         for site in sites
         if real.pages.seal(site.key) is not None
     ]

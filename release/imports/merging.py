@@ -24,6 +24,7 @@ from runtime.errors import PartError
 from runtime.keys import digest
 from runtime.parts import PartFolder
 from runtime.tables import ANNOTATIONS
+from runtime.tombstones import REMOVED, Tombstones
 
 SORTED_BY = [("record_id", "ascending"), ("row", "ascending")]
 Place = tuple[str, int]
@@ -111,23 +112,49 @@ def _place(table: pa.Table, row: int) -> Place:
     return table["record_id"][row].as_py(), table["row"][row].as_py()
 
 
-def write_parts(chunks: PartFolder, target: PartFolder, key: str, part_rows: int, site: str) -> int:
+def write_parts(
+    chunks: PartFolder,
+    target: PartFolder,
+    key: str,
+    part_rows: int,
+    site: str,
+    tombstones: Tombstones = Tombstones(),  # noqa: B008
+) -> int:
     """The merged rows as parts `<site>-<number>` of `target`; those that are there stay.
 
-    `key` is that of the chunks. Returns how many parts there are. Parts of another key or size, or
+    `key` is that of the chunks. Rows of what was taken down are counted in the seals and left out.
+    Returns how many parts there are. Parts of another key or size, or
     behind a damaged one, are made again.
     """
     key = digest(key, str(part_rows))
     done = _sound_parts(target, key, site)
     for name in set(target.names()) - set(done):
         target.discard(name)
-    rows = merged_rows(chunks, _last_place(target, done))
+    removed: dict[str, int] = {}
+    rows = _without_barred(merged_rows(chunks, _last_place(target, done)), tombstones, removed)
     number = len(done)
     while (first := next(rows, None)) is not None:
         counts = {"faults": 0}
-        target.write(_name(site, number), _batches(first, rows, part_rows, counts), key, counts)
+        batches = _batches(first, rows, part_rows, counts, removed)
+        target.write(_name(site, number), batches, key, counts)
         number += 1
     return number
+
+
+def _without_barred(
+    rows: Iterator[dict[str, Any]], tombstones: Tombstones, counts: dict[str, int]
+) -> Iterator[dict[str, Any]]:
+    """The rows that may come in; those left out up to the next one are counted before a row is."""
+    waiting: dict[str, Any] | None = None
+    for row in rows:
+        if tombstones.on_record(row["peer_id"] or row["record_id"]) is not None:
+            counts[REMOVED] = counts.get(REMOVED, 0) + 1
+            continue
+        if waiting is not None:
+            yield waiting
+        waiting = row
+    if waiting is not None:
+        yield waiting
 
 
 def _name(site: str, number: int) -> str:
@@ -155,7 +182,11 @@ def _last_place(target: PartFolder, done: Sequence[str]) -> Place:
 
 
 def _batches(
-    first: dict[str, Any], rows: Iterator[dict[str, Any]], most: int, counts: dict[str, int]
+    first: dict[str, Any],
+    rows: Iterator[dict[str, Any]],
+    most: int,
+    counts: dict[str, int],
+    removed: dict[str, int],
 ) -> Iterator[pa.RecordBatch]:
     def some() -> Iterator[dict[str, Any]]:
         yield first
@@ -168,3 +199,5 @@ def _batches(
     for group in bounded(some(), GROUP_ROWS, GROUP_BYTES):
         counts["faults"] += sum(row["fault"] is not None for row in group)
         yield record_batch(group, ANNOTATIONS.schema)
+    counts.update(removed)
+    removed.clear()

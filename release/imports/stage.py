@@ -23,6 +23,7 @@ from runtime.origins import IMPORTED_SITE
 from runtime.parts import run_key
 from runtime.stages import Context, StageResult, Unit, run_units
 from runtime.storage import sha256_file
+from runtime.tombstones import load_tombstones
 from runtime.workspace import Run, Workspace
 from taxonomy.tree import SHIPPED_TREE, load_tree
 
@@ -129,7 +130,9 @@ def read_copy(work: _ReadWork) -> None:
 def sort_copy(work: _SortWork) -> None:
     """Write the run's annotations parts from those chunks, in a worker."""
     scan = _scan(work.read)
-    write_parts(scan.chunks, work.run.annotations, scan.key, work.part_rows, IMPORTED_SITE)
+    stones = load_tombstones(work.run.workspace)
+    annotations = work.run.annotations
+    write_parts(scan.chunks, annotations, scan.key, work.part_rows, IMPORTED_SITE, stones)
     scan.discard()
 
 

@@ -15,12 +15,14 @@ import pytest
 
 from cleaning.hashes import VERSIONS
 from provenance.audit import audit
+from provenance.ledger import ledger
 from provenance.story_text import story_text
 from provenance.verify import verify as verify_aloud
 from release.manifest import read_manifest
 from release.schema import COLUMNS, RELEASE_SCHEMA, as_released, released_schema, schema_digest
 from runtime.errors import GateError
 from runtime.tables import ANNOTATIONS, FINGERPRINTS
+from runtime.tombstones import Tombstone, append_tombstones, keyed_hash
 from runtime.workspace import Workspace
 from tests.provenance.test_verify import edit, problems, reseal
 from tests.release.finished_run import START, RunWriter, picture, products, publish_run
@@ -366,3 +368,17 @@ def test_a_newcomer_without_what_it_must_have_is_not_published(
     with pytest.raises(GateError, match="record mep3m:1/1: expected a value of `imported_path`"):
         take_in(workspace, copy, START)
     assert workspace.latest_release() is None
+
+
+def test_what_was_taken_down_does_not_come_in_again(workspace: Workspace, tmp_path: Path) -> None:
+    key = bytes(32)
+    for number in (0, 3, 6):  # the first, one between, the last
+        text = f"mep3m:1/{number}"
+        entry = Tombstone("id", keyed_hash(key, "id", text), "2026-11-22")
+        append_tombstones(workspace.folder, key, [entry])
+    take_in(workspace, write_copy(tmp_path / "copy", titles(*range(7))), START)
+    assert set(rows_of(workspace)) == {f"mep3m:1/{number}" for number in (1, 2, 4, 5)}
+    account = ledger(workspace.runs()[-1])
+    assert (account.sightings, account.fates["removed"]) == (7, 3)
+    account.check()
+    sound(workspace)

@@ -1,0 +1,1 @@
+"""Takedown: records leave for good, from every release, table, capture and cache."""
