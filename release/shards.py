@@ -29,8 +29,9 @@ from release.schema import (
     leaf_paths,
     released_schema,
 )
-from release.spills import SpilledRows, index_path
+from release.spills import ROW_GROUP_BYTES, SpilledRows, index_path
 from release.splits import SPLIT_CODE, SPLITS
+from runtime.columns import numbers
 from runtime.keys import order_hash
 from runtime.regroup import regrouped
 from runtime.storage import atomic_path, sha256_file
@@ -131,13 +132,18 @@ def write_shard(work: ShardWork) -> FileEntry | None:
             rows = opened.enter_context(SpilledRows(work.spills, code, range_.low, range_.high))
             size = work.row_group_rows if rows.pictured else size
             pieces.append(rows.groups(size))
-        groups = regrouped(chain.from_iterable(pieces), size)
+        groups = regrouped(chain.from_iterable(pieces), size, ROW_GROUP_BYTES, _picture_bytes)
         first = next(groups, None)
         if first is None:
             return None
         return _write(
             work.folder, work.target, work.split, chain([first], groups), work.fingerprint
         )
+
+
+def _picture_bytes(rows: pa.Table) -> npt.NDArray[np.int64]:
+    sizes = pc.binary_length(pc.struct_field(rows["image"], "bytes")).combine_chunks()
+    return numbers(sizes.fill_null(0)).astype(np.int64)
 
 
 @dataclass

@@ -22,6 +22,7 @@ import pyarrow as pa
 
 from release.schema import PICTURE, RELEASE_SCHEMA
 from runtime.columns import from_numbers
+from runtime.regroup import fitting
 
 INDEX = np.dtype(
     [
@@ -39,6 +40,8 @@ SPILL_SCHEMA = pa.schema(
 )
 BLOCK_ROWS = 4096
 """Rows that are read at once but for their pictures: one from many batches each costs most."""
+ROW_GROUP_BYTES = 256 * 1024 * 1024
+"""Of pictures in a row group, which is written from memory; a group of larger ones has fewer."""
 _PLACE = np.dtype([*((name, INDEX[name]) for name in INDEX.names or ()), ("spill", "<u4")])
 
 
@@ -139,13 +142,16 @@ class SpilledRows:
         return int(self._places["pictured"].sum())
 
     def groups(self, rows: int) -> Iterator[pa.Table]:
-        """All columns of a release, so many rows at a time."""
+        """All columns of a release, so many rows at a time, or fewer that are very large."""
         block = rows * max(1, BLOCK_ROWS // rows)
         for first in range(0, len(self), block):
             places = self._places[first : first + block]
             told = self._told(places)
-            for start in range(0, len(places), rows):
-                yield self._shown(told.slice(start, rows), places[start : start + rows])
+            sizes, start = places["size"].astype(np.int64), 0
+            while start < len(places):
+                count = fitting(sizes[start:], rows, ROW_GROUP_BYTES)
+                yield self._shown(told.slice(start, count), places[start : start + count])
+                start += count
 
     def of_orders(self, orders: npt.NDArray[np.uint64]) -> tuple[npt.NDArray[np.bool_], pa.Table]:
         """Which of the order hashes are here, and their rows, one each and in that order."""
