@@ -15,13 +15,14 @@ from benchmarks.harness import run, select
 from benchmarks.import_copy import IMPORT
 from benchmarks.ledger import LEDGER
 from benchmarks.map import MAP
+from benchmarks.read import READ
 from benchmarks.search import GROWTH, SEARCH
 from benchmarks.titles import TITLES
 from benchmarks.write import WRITE
 
 BENCHMARKS = (
     SEARCH, GROWTH, FINGERPRINT, FRONTIER, CRAWL, FETCH, TITLES, CLEAN, CLEAN_MEMORY, MAP, IMPORT,
-    WRITE, GROW, LEDGER,
+    WRITE, GROW, LEDGER, READ,
 )  # fmt: skip
 
 
