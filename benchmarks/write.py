@@ -13,8 +13,11 @@ from typing import Any
 
 from benchmarks.harness import Benchmark, Measurement, timed
 from benchmarks.release_run import add_run, configure
+from release.carried_rows import CarriedShard
+from release.carry import write_named
 from release.manifest import read_manifest
 from release.publish import publish
+from release.shards import ShardWork, write_shard
 from runtime.config import load_config
 from runtime.executor import WorkerPool
 from runtime.stages import Context
@@ -43,6 +46,12 @@ def measure(full: bool) -> Iterator[Measurement]:
             round(total / 2**20 / copying), round(copying / ours, 2),
             f"ratio >= {LEAST_OF_COPYING:g}", copying / ours >= LEAST_OF_COPYING,
         )  # fmt: skip
+        writing = _write_again(data.parent, folder / "again")
+        yield Measurement(
+            "write", f"{size}: shards alone", "MiB/s", round(total / 2**20 / writing),
+            "copying the shards, synced", round(total / 2**20 / copying),
+            round(copying / writing, 2),
+        )  # fmt: skip
         theirs = _datasets(data, folder / "datasets")
         yield Measurement(
             "write", f"{size}: publish", "MiB/s", speed, "datasets: from_generator, to_parquet",
@@ -58,6 +67,23 @@ def _publish(folder: Path, run: Run) -> float:
         seconds, result = timed(lambda: publish(context))
     assert result.version == "1.0.0"
     return seconds
+
+
+def _write_again(release: Path, target: Path) -> float:
+    """The shards written once more from their rows: what `publish` takes but for deciding what is
+    published, and for the pass that gathers it."""
+    (target / "data").mkdir(parents=True)
+    nobody = write_named(target / "removed.arrow", {}).file
+    works = [
+        ShardWork(
+            facts.split, target, entry.path, 100, None,
+            CarriedShard(release / entry.path, nobody, pictured=True),
+        )
+        for entry, facts in read_manifest(release).shards
+    ]  # fmt: skip
+    with WorkerPool(2) as pool:
+        list(pool.map(_nothing, range(2)))
+        return timed(lambda: list(pool.map(write_shard, works)))[0]
 
 
 def _nothing(number: int) -> int:
