@@ -2,17 +2,37 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
 class Failure:
-    """A fault: the file by its path inside the release, the row in it where known, the problem."""
+    """A fault: the file by its path inside the release, the row in it where known, the problem.
+
+    A warning is something that differs and may: another platform's decoder, say.
+    """
 
     file: str
     row: int | None
     problem: str
+    is_warning: bool = False
 
     def __str__(self) -> str:
         place = self.file if self.row is None else f"{self.file} row {self.row}"
         return f"{place}: {self.problem}"
+
+
+@dataclass
+class Findings:
+    """Everything found: what makes a release unsound, and what is only worth a word."""
+
+    version: str | None = None
+    failures: list[Failure] = field(default_factory=list)
+    warnings: list[Failure] = field(default_factory=list)
+    pictures: int = 0
+
+    def add(self, found: Iterable[Failure]) -> None:
+        """Sort what a check found into the two."""
+        for fault in found:
+            (self.warnings if fault.is_warning else self.failures).append(fault)

@@ -65,6 +65,17 @@ class RecordsBuilder:
         found["offset"] = [-1 if o is None else o for o in rows["capture_offset"].to_pylist()]
         self.pieces.append(found)
 
+    def join(self, other: RecordsBuilder) -> None:
+        """Take over the shards that another one collected, after one's own."""
+        runs = [self.runs.setdefault(name, len(self.runs)) for name in other.runs]
+        files = [self.files.setdefault(name, len(self.files)) for name in other.files]
+        for piece in other.pieces:
+            piece["shard"] += len(self.shards)
+            piece["run"] = np.array(runs, np.uint16)[piece["run"]]
+            piece["file"] = np.array(files, np.uint32)[piece["file"]]
+            self.pieces.append(piece)
+        self.shards += other.shards
+
     def build(self, folder: Path) -> Records:
         """All records, sorted by key."""
         rows = np.concatenate(self.pieces or [np.empty(0, ROW)])

@@ -17,13 +17,15 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from provenance.failure import Failure
+from provenance.index_checks import IndexCheck
 from provenance.ledger import FATES
 from provenance.records import KEY, Records, find_keys, record_keys
 from release.ledger_files import ledger_files
 from release.lineage import FINGERPRINTS_FILE, LINEAGE_FILE, schema_metadata, stream_table
 from release.manifest import FileEntry, Manifest, RuleCount
 from release.splits import SPLIT_CODE
-from runtime.tables import FINGERPRINT
+from runtime.errors import WorkspaceError
+from runtime.tables import DECISIONS, FINGERPRINT, FINGERPRINTS, LINEAGE, Table
 
 _LINEAGE = LINEAGE_FILE.as_posix()
 _FINGERPRINTS = FINGERPRINTS_FILE.as_posix()
@@ -36,6 +38,26 @@ class LineageKeys:
 
     keys: npt.NDArray[np.bytes_]
     rows: npt.NDArray[np.int64]
+
+
+def checked_rows(path: Path, table: Table) -> Iterator[pa.RecordBatch]:
+    """A table of a release in batches, of its own schema and with a value wherever one is due.
+
+    Raises WorkspaceError for any other file.
+    """
+    needed = [field.name for field in table.schema if not field.nullable]
+    first = 0
+    for batch in stream_table(path):
+        told = [(field.name, field.type) for field in batch.schema]
+        expected = [(field.name, field.type) for field in table.schema]
+        if told != expected:
+            raise WorkspaceError(f"{path.name}: expected columns {expected}, got {told}")
+        for name in needed:
+            if batch[name].null_count:
+                row = first + batch[name].is_null().to_pylist().index(True)
+                raise WorkspaceError(f"{path.name} row {row}: expected a value of {name}, got none")
+        yield batch
+        first += batch.num_rows
 
 
 def check_unique(records: Records) -> Iterator[Failure]:
@@ -55,7 +77,7 @@ def check_lineage(folder: Path, records: Records) -> tuple[list[Failure], Lineag
     failures: list[Failure] = []
     keys, groups, splits = [np.empty(0, KEY)], [np.empty(0, KEY)], [np.empty(0, np.uint8)]
     last, count = "", 0
-    for batch in stream_table(folder / _LINEAGE):
+    for batch in checked_rows(folder / _LINEAGE, LINEAGE):
         ids, names = batch["record_id"].to_pylist(), batch["split"].to_pylist()
         for row, (record, split) in enumerate(zip(ids, names, strict=True), start=count):
             if record <= last:
@@ -117,19 +139,18 @@ def _split_groups(
         yield Failure(_LINEAGE, rows[1], f"its leak group has another split in row {rows[0]}")
 
 
-def check_fingerprints(
-    folder: Path, records: Records, version: str | None = None
-) -> Iterator[Failure]:
+def check_fingerprints(folder: Path, check: IndexCheck, version: str | None) -> Iterator[Failure]:
     """Fingerprints stand beside lineage: its records with pictures, in its order, group and split.
 
-    All are of one version, that of the manifest, and the hashes are those of the shards.
+    All are of one version, that of the manifest, and each row passes the `check`.
     """
+    records = check.records
     told = schema_metadata(folder / _FINGERPRINTS).get(FINGERPRINT)
     if told != version:
         yield Failure(_FINGERPRINTS, None, f"expected fingerprints {version}, got {told}")
     expected = _Expected(_with_pictures(folder, records))
     first = 0
-    for batch in stream_table(folder / _FINGERPRINTS, [*_SHARED, "phash"]):
+    for batch in checked_rows(folder / _FINGERPRINTS, FINGERPRINTS):
         actual = pa.Table.from_batches([batch]).select(_SHARED).to_pylist()
         known = records.find(record_keys(row["record_id"] for row in actual)) >= 0
         for row, (found, is_known) in enumerate(zip(actual, known, strict=True), start=first):
@@ -145,7 +166,7 @@ def check_fingerprints(
                 problem = f"expected {expected.next} as in lineage, got {found}"
                 yield Failure(_FINGERPRINTS, row, problem)
             expected.step()
-        yield from _hash_faults(records, batch, first)
+        yield from check.faults(batch, first)
         first += batch.num_rows
     missing = expected.before(None)
     if missing:
@@ -185,21 +206,6 @@ def _with_pictures(folder: Path, records: Records) -> Iterator[dict[str, Any]]:
         pictured[~pictured] = records.rows["pictured"][places[~pictured]]
         rows = pa.Table.from_batches([batch]).to_pylist()
         yield from (row for row, shown in zip(rows, pictured, strict=True) if shown)
-
-
-def _hash_faults(records: Records, batch: pa.RecordBatch, first: int) -> Iterator[Failure]:
-    ids = batch["record_id"].to_pylist()
-    places = records.find(record_keys(ids))
-    held = np.flatnonzero(places >= 0)  # what no shard holds is told of lineage
-    hashes = batch["phash"].to_numpy()[held]
-    shards = records.rows["phash"][places[held]]
-    for number in np.flatnonzero(hashes != shards):
-        row = int(held[number])
-        yield Failure(
-            _FINGERPRINTS, first + row,
-            f"record {ids[row]}: expected phash {shards[number]} as in its shard, "
-            f"got {hashes[number]}",
-        )  # fmt: skip
 
 
 @dataclass
@@ -243,10 +249,15 @@ def _read_decisions(
     rules: Counter[tuple[str, str, str]],
 ) -> Iterator[Failure]:  # fmt: skip
     columns = ["record_id", "stage", "rule", "verdict"]
-    first = 0
-    for batch in stream_table(folder / entry.path, columns):
+    first, last = 0, ""
+    for batch in checked_rows(folder / entry.path, DECISIONS):
         names = [batch[name].to_pylist() for name in columns]
         rows = list(zip(*names, strict=True))
+        for number, (record, *_) in enumerate(rows, start=first):
+            if record < last:
+                problem = f"expected record ids to ascend, got {record} after {last}"
+                yield Failure(entry.path, number, problem)
+            last = record
         rules.update((stage, rule, verdict) for _, stage, rule, verdict in rows)
         own = [
             (n, r[0], r[3])

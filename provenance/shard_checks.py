@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -20,16 +20,23 @@ from PIL import Image
 from cleaning.hashes import VERSIONS, Mode
 from cleaning.images.decoding import DecodedImage, decode
 from provenance.failure import Failure
+from provenance.picture_prints import MAX_HASH_DIFFERENCE, Prints
 from provenance.records import RecordsBuilder
 from release.manifest import FileEntry, ShardFacts
-from release.schema import COLUMNS, RELEASE_SCHEMA, required_of
+from release.schema import (
+    COLUMN_NAMES,
+    COLUMNS,
+    RELEASE_SCHEMA,
+    as_released,
+    required_of,
+    schema_digest,
+)
 from release.shards import ShardSummary
 from runtime.origins import IMPORTED, PROVENANCES
 from runtime.parts import text_metadata
 from runtime.tables import FINGERPRINT
 from taxonomy.tree import Label, Tree
 
-MAX_HASH_DIFFERENCE = 2  # bits: another platform's JPEG decoder may differ by one grey level
 _LABEL = (
     "class_id", "class_name", "sub_class_id", "sub_class_name", "subsub_class_id",
     "subsub_class_name",
@@ -37,41 +44,77 @@ _LABEL = (
 _OF_CRAWLS = tuple(column.name for column in COLUMNS if column.required == "crawled")
 
 
-def check_shard(
-    folder: Path,
-    entry: FileEntry,
-    facts: ShardFacts,
-    tree: Tree,
-    records: RecordsBuilder,
-    fingerprint: str | None = None,
-) -> Iterator[Failure]:
-    """Faults inside one shard; its rows are added to `records` as far as they can be read.
+@dataclass(frozen=True)
+class ShardWork:
+    """One shard to check; what its pictures' fingerprints are goes to the file `prints`.
 
-    `fingerprint` is the version of the release's hashes; those made before there were versions
-    are exact, and those of a version that is not known here are taken as they are.
+    `share` of the records (0 to 1) have their pictures decoded; `fingerprint` is the version of
+    the release's hashes: those made before there were versions are exact, and those of a version
+    that is not known here are taken as they are.
     """
-    modes: dict[str | None, Mode] = {name: mode for mode, name in VERSIONS.items()}
-    mode = {None: "exact", **modes}.get(fingerprint)
+
+    folder: Path
+    entry: FileEntry
+    facts: ShardFacts
+    tree: Tree
+    fingerprint: str | None
+    schema_sha256: str
+    share: float
+    prints: Path
+
+
+@dataclass(frozen=True)
+class ShardFindings:
+    """What was found in one shard, its records, and how many pictures were decoded."""
+
+    faults: list[Failure]
+    records: RecordsBuilder
+    pictures: int
+
+
+def check_shard(work: ShardWork) -> ShardFindings:
+    """Faults inside one shard; its records are those that can be read."""
+    records = RecordsBuilder()
+    records.start_shard(work.entry.path)
+    prints = Prints(modes().get(work.fingerprint), work.share)
+    faults = list(_shard_faults(work, records, prints))
+    prints.save(work.prints)
+    return ShardFindings(faults, records, prints.decoded)
+
+
+def modes() -> dict[str | None, Mode]:
+    """How the pictures behind fingerprints of each version were decoded."""
+    return {None: "exact", **{name: mode for mode, name in VERSIONS.items()}}
+
+
+def _shard_faults(work: ShardWork, records: RecordsBuilder, prints: Prints) -> Iterator[Failure]:
+    entry, facts, mode = work.entry, work.facts, prints.mode
     file = PurePosixPath(entry.path)
     if file.name.split("-", 1)[0] != facts.split:
         yield Failure(entry.path, None, f"expected a name that starts with {facts.split!r}")
-    records.start_shard(entry.path)
     summary = ShardSummary()
     try:
-        with pq.ParquetFile(folder / entry.path, page_checksum_verification=True) as parquet:
-            wrong = list(_schema_faults(entry.path, parquet.schema_arrow, fingerprint))
+        with pq.ParquetFile(work.folder / entry.path, page_checksum_verification=True) as parquet:
+            wrong = list(_schema_faults(work, parquet.schema_arrow))
             if wrong:
                 yield from wrong
                 return
             for group in range(parquet.num_row_groups):
-                rows = parquet.read_row_group(group)
-                yield from _row_faults(entry.path, rows, summary.rows, tree)
+                rows = as_released(parquet.read_row_group(group)).select(COLUMN_NAMES)
+                if rows["record_id"].null_count:
+                    place = summary.rows + rows["record_id"].is_null().to_pylist().index(True)
+                    yield Failure(entry.path, place, "expected a record_id, got none")
+                    return
+                digests = _digests(rows)
+                yield from _row_faults(entry.path, rows, summary.rows, work.tree, digests)
+                yield from prints.add(entry.path, rows, summary.rows, digests)
                 if mode is not None:
                     yield from _hash_faults(entry.path, rows, summary.rows, mode)
                 records.add(rows, facts.split, summary.rows)
                 summary.add(rows)
-    except (OSError, pa.ArrowException) as error:
-        yield Failure(entry.path, summary.rows, f"cannot be read from this row on ({error})")
+    except (OSError, pa.ArrowException, ValueError, OverflowError) as error:
+        line = str(error).partition("\n")[0]
+        yield Failure(entry.path, summary.rows, f"cannot be read from this row on ({line})")
         return
     if summary.rows != entry.rows:
         yield Failure(entry.path, None, f"expected {entry.rows} rows, got {summary.rows}")
@@ -99,21 +142,44 @@ def _hash_faults(path: str, rows: pa.Table, first: int, mode: Mode) -> Iterator[
         )
 
 
-def _schema_faults(path: str, schema: pa.Schema, fingerprint: str | None) -> Iterator[Failure]:
+def _schema_faults(work: ShardWork, schema: pa.Schema) -> Iterator[Failure]:
+    """The shard has the schema that its release recorded, of columns that are known.
+
+    An earlier release has fewer columns; what it has is of the type that it is today.
+    """
+    path = work.entry.path
     told = text_metadata(schema).get(FINGERPRINT)
-    if told != fingerprint:
-        yield Failure(path, None, f"expected fingerprints {fingerprint}, got {told}")
-    if schema.names != RELEASE_SCHEMA.names:
+    if told != work.fingerprint:
+        yield Failure(path, None, f"expected fingerprints {work.fingerprint}, got {told}")
+    known = [name for name in RELEASE_SCHEMA.names if name in schema.names]
+    if schema.names != known:
         yield Failure(path, None, f"expected columns {RELEASE_SCHEMA.names}, got {schema.names}")
         return
-    for expected, actual in zip(RELEASE_SCHEMA, schema, strict=True):
+    for actual in schema:
+        expected = RELEASE_SCHEMA.field(actual.name)
         if expected.type != actual.type:
             yield Failure(
                 path, None, f"column {expected.name}: expected {expected.type}, got {actual.type}"
             )
+    # By the fields as they are written: files name the elements of lists otherwise.
+    digest = schema_digest(pa.schema([RELEASE_SCHEMA.field(name) for name in known]))
+    if digest != work.schema_sha256:
+        yield Failure(path, None, f"expected schema {work.schema_sha256}, got {digest}")
 
 
-def _row_faults(path: str, rows: pa.Table, first: int, tree: Tree) -> Iterator[Failure]:
+def _digests(rows: pa.Table) -> list[str | None]:
+    """SHA-256 of each row's picture, None where it has none."""
+    return [
+        hashlib.sha256(picture["bytes"].as_buffer() or b"").hexdigest()
+        if picture.is_valid
+        else None
+        for picture in rows["image"]
+    ]
+
+
+def _row_faults(
+    path: str, rows: pa.Table, first: int, tree: Tree, digests: list[str | None]
+) -> Iterator[Failure]:
     text = rows.drop_columns("image").to_pylist()
     pictures = rows["image"]
     labels: dict[tuple[Any, ...], bool] = {}
@@ -134,8 +200,7 @@ def _row_faults(path: str, rows: pa.Table, first: int, tree: Tree) -> Iterator[F
             yield Failure(path, place, f"record {record}: {problem}")
         if not record.startswith(f"{row['site']}:"):
             yield Failure(path, place, f"record {record}: expected one of site {row['site']}")
-        data = picture["bytes"].as_buffer() if picture.is_valid else None
-        actual = hashlib.sha256(data).hexdigest() if data is not None else None
+        actual = digests[number]
         if actual != row["sha256"]:
             yield Failure(
                 path,

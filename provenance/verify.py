@@ -1,46 +1,44 @@
-"""Verification of a release: files, schema, pictures, labels, references, and its captures.
+"""Verification of a release: files, schema, pictures, labels, splits, references, and its captures.
 
-Comes in: a release folder and, where it is at hand, its workspace. Goes out: every fault found,
-each with file and row. Nothing is mended, and nothing found stops the search for more.
+Comes in: a release folder, also one copied out of its workspace, and the workspace where it is at
+hand. Goes out: every fault found, each with file and row, and warnings apart from faults. Nothing
+is mended, and nothing found stops the search for more.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict
+from contextlib import ExitStack
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from provenance.capture_checks import check_captures, count_parts
-from provenance.failure import Failure
-from provenance.records import RecordsBuilder
+from provenance.failure import Failure, Findings
+from provenance.index_checks import IndexCheck, is_same_platform
+from provenance.leak_checks import check_leaks
+from provenance.manifest_checks import check_files, check_listed, open_manifest
+from provenance.parent_checks import check_parent
+from provenance.records import Records, RecordsBuilder
 from provenance.reference_checks import (
     check_decisions,
     check_fingerprints,
     check_lineage,
     check_unique,
 )
-from provenance.shard_checks import check_shard
+from provenance.shard_checks import ShardFindings, ShardWork, check_shard
 from provenance.takedown.absence import check_tombstones
-from release.manifest import (
-    FORMAT,
-    MANIFEST,
-    POINTER,
-    Manifest,
-    count_records,
-    parse_version,
-    read_manifest,
-)
-from release.schema import RELEASE_SCHEMA, schema_digest
-from release.signature import SIGNATURE, check_signature
+from release.manifest import MANIFEST, POINTER, Manifest, parse_version
+from release.signature import check_signature
 from runtime.errors import MepError, WorkspaceError
+from runtime.executor import WorkerPool
 from runtime.progress import Tick, progress
 from runtime.storage import read_json, sha256_file
 from runtime.workspace import Workspace
 from taxonomy.tree import Tree, load_tree
 
-__all__ = ["Failure", "find_failures", "verify"]
+__all__ = ["Failure", "Findings", "examine", "find_failures", "verify"]
 
 
 def verify(
@@ -68,42 +66,113 @@ def find_failures(
     tree: Tree,
     trusted: Ed25519PublicKey | None = None,
 ) -> list[Failure]:
-    """The same; `tick` is called with what is done and how much there is.
+    """The same; `tick` is called with what is done and how much there is."""
+    return examine(release_folder, workspace, tick, tree, trusted).failures
 
-    A step is a file, a shard, or a listings part whose captures are read.
+
+def examine(
+    release_folder: Path,
+    workspace: Workspace | None,
+    tick: Tick,
+    tree: Tree,
+    trusted: Ed25519PublicKey | None = None,
+    *,
+    pool: WorkerPool | None = None,
+    sample: int | None = None,
+) -> Findings:
+    """Faults and warnings.
+
+    A step of progress is a file, a shard, or a listings part whose captures are read. Shards are
+    checked by the workers of `pool`. About `sample` pictures, drawn by a hash of their records'
+    ids, are decoded to make their fingerprints again (None: all).
     """
-    failures: list[Failure] = []
+    found = Findings()
     if workspace is not None:
-        failures += _pointer_faults(workspace)
-    try:
-        manifest = read_manifest(release_folder)
-    except WorkspaceError as error:
-        return [*failures, Failure(MANIFEST, None, str(error))]
+        found.add(_pointer_faults(workspace))
+    manifest, faults = open_manifest(release_folder)
+    found.add(faults)
+    if manifest is None:
+        return found
+    found.version = manifest.version
+    if workspace is not None and manifest.version != release_folder.resolve().name:
+        problem = f"version {manifest.version} in folder {release_folder.name}"
+        found.add([Failure(MANIFEST, None, problem)])
     steps = _Steps(tick, len(manifest.files) + len(manifest.shards))
-    failures += _manifest_faults(release_folder, manifest)
-    failures += check_signature(release_folder, trusted)
-    failures += _file_faults(release_folder, manifest, steps)
-    builder = RecordsBuilder()
-    for entry, facts in manifest.shards:
-        if (release_folder / entry.path).is_file():
-            failures += check_shard(
-                release_folder, entry, facts, tree, builder, manifest.fingerprint
-            )
+    found.add(check_signature(release_folder, trusted))
+    found.add(check_listed(release_folder, manifest))
+    for entry in manifest.files:
+        found.add(check_files(release_folder, entry))
         steps.step()
-    records = builder.build(release_folder)
-    failures += check_unique(records)
-    try:
-        found, lineage = check_lineage(release_folder, records)
-        failures += found
-        failures += check_fingerprints(release_folder, records, manifest.fingerprint)
-        failures += check_decisions(release_folder, manifest, lineage)
-    except WorkspaceError as error:
-        failures.append(Failure(MANIFEST, None, f"a file it names cannot be read: {error}"))
+    with TemporaryDirectory(prefix="mep3m-verify-") as scratch:
+        works = _works(release_folder, manifest, tree, Path(scratch), sample)
+        builder = RecordsBuilder()
+        for result in _checked(works, pool):
+            found.add(result.faults)
+            builder.join(result.records)
+            found.pictures += result.pictures
+            steps.step()
+        records = builder.build(release_folder)
+        prints = [work.prints for work in works]
+        check = IndexCheck(records, prints, is_same_platform(manifest))
+        found.add(_across(release_folder, manifest, check))
     if workspace is not None:
         steps.total += count_parts(records, workspace)
-        failures += check_captures(records, workspace, steps.step)
-        failures += check_tombstones(release_folder, manifest, workspace)
-    return failures
+        found.add(check_captures(records, workspace, steps.step))
+        found.add(check_tombstones(release_folder, manifest, workspace))
+    return found
+
+
+def _works(
+    folder: Path, manifest: Manifest, tree: Tree, scratch: Path, sample: int | None
+) -> list[ShardWork]:
+    share = 1.0 if sample is None else sample / max(manifest.counts.records, 1)
+    return [
+        ShardWork(
+            folder, entry, facts, tree, manifest.fingerprint, manifest.schema_sha256, share,
+            scratch / f"{number}.npy",
+        )
+        for number, (entry, facts) in enumerate(manifest.shards)
+        if (folder / entry.path).is_file()
+    ]  # fmt: skip
+
+
+def _checked(works: list[ShardWork], pool: WorkerPool | None) -> Iterable[ShardFindings]:
+    return map(check_shard, works) if pool is None else pool.map(check_shard, works)
+
+
+def _across(folder: Path, manifest: Manifest, check: IndexCheck) -> Iterator[Failure]:
+    """What is wrong between the files; a file that cannot be read ends the checks that need it."""
+    records: Records = check.records
+    yield from check_unique(records)
+    with _Reading() as reading:
+        found, lineage = check_lineage(folder, records)
+        yield from found
+        with _Reading() as within:
+            yield from check_decisions(folder, manifest, lineage)
+        yield from within.faults
+        with _Reading() as within:
+            of_index = list(check_fingerprints(folder, check, manifest.fingerprint))
+            yield from of_index
+            if all(fault.is_warning for fault in of_index):  # else its rows prove nothing
+                yield from check_leaks(folder, manifest)
+        yield from within.faults
+        yield from check_parent(folder, manifest)
+    yield from reading.faults
+
+
+class _Reading(ExitStack):
+    """Turns a file that cannot be read into a fault."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.faults: list[Failure] = []
+        self.push(self._tell)
+
+    def _tell(self, kind: object, error: BaseException | None, trace: object) -> bool:
+        if not isinstance(error, WorkspaceError | UnicodeDecodeError):
+            return False
+        self.faults.append(Failure(MANIFEST, None, f"a file it names cannot be read: {error}"))
+        return True
 
 
 class _Steps:
@@ -130,44 +199,3 @@ def _pointer_faults(workspace: Workspace) -> Iterator[Failure]:
             yield Failure(POINTER, None, f"{problem}, got {actual}")
     except (OSError, MepError, KeyError, TypeError, ValueError) as error:
         yield Failure(POINTER, None, f"expected it to name a complete release, got {error!r}")
-
-
-def _manifest_faults(folder: Path, manifest: Manifest) -> Iterator[Failure]:
-    if manifest.format != FORMAT:
-        yield Failure(MANIFEST, None, f"expected format {FORMAT}, got {manifest.format}")
-    if manifest.version != folder.resolve().name:
-        yield Failure(MANIFEST, None, f"version {manifest.version} in folder {folder.name}")
-    expected = schema_digest(RELEASE_SCHEMA)
-    if manifest.schema_sha256 != expected:
-        yield Failure(MANIFEST, None, f"expected schema {expected}, got {manifest.schema_sha256}")
-    said = asdict(manifest.counts)
-    flow = {name: said[name] for name in ("added", "removed", "changed")}
-    counted = asdict(count_records(manifest.shards, **flow))
-    for name, value in counted.items():
-        if said[name] != value:
-            yield Failure(MANIFEST, None, f"counts.{name}: expected {value}, got {said[name]}")
-
-
-def _file_faults(folder: Path, manifest: Manifest, steps: _Steps) -> Iterator[Failure]:
-    """Files that are missing, altered, or named by no entry."""
-    listed = {entry.path for entry in manifest.files}
-    for found in _files(folder):
-        if found not in listed and found not in (MANIFEST, SIGNATURE):
-            yield Failure(found, None, "not in the manifest")
-    for entry in manifest.files:
-        path = folder / entry.path
-        if not path.is_file():
-            yield Failure(entry.path, None, "expected a file, found none")
-        else:
-            actual = sha256_file(path)
-            if actual != entry.sha256:
-                problem = f"expected SHA-256 {entry.sha256}, got {actual}"
-                yield Failure(entry.path, None, problem)
-            elif path.stat().st_size != entry.bytes:
-                problem = f"expected {entry.bytes} bytes, got {path.stat().st_size}"
-                yield Failure(entry.path, None, problem)
-        steps.step()
-
-
-def _files(folder: Path) -> Iterable[str]:
-    return sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())

@@ -47,6 +47,7 @@ from release.reversion import Reversion
 from release.schema import RELEASE_SCHEMA, schema_digest
 from release.shards import ShardRange, ShardWork, cut, load_plan, shard_name, write_shard
 from release.spills import remove_spill
+from runtime.config import DedupeConfig
 from runtime.origins import IMPORTED_SITE, MEP3M_LICENCE, MEP3M_TERMS
 from runtime.progress import progress
 from runtime.stages import Context
@@ -292,7 +293,7 @@ def _run_facts(build: Build) -> RunFacts:
     settings: dict[str, Any] = {
         "robots_txt": config.crawl.robots_txt,
         "honour": sorted(set(config.crawl.honour)),
-        "dedupe_policy": config.dedupe.policy,
+        **_dedupe_settings(config.dedupe),
         "validation_share": config.release.validation_share,
         "test_share": config.release.test_share,
     }
@@ -309,6 +310,15 @@ def _run_facts(build: Build) -> RunFacts:
         mapped=_labelled(build.context.run, "mapped"),
         held=_labelled(build.context.run, "held"),
     )  # fmt: skip
+
+
+def _dedupe_settings(dedupe: DedupeConfig) -> dict[str, str | float | bool]:
+    """What counted as a copy, for `verify` to hold the release against."""
+    told = dedupe.model_dump(exclude={"placeholder_records", "placeholder_similarity"})
+    return {
+        f"dedupe_{name}": float(value) if type(value) is int else value
+        for name, value in told.items()
+    }
 
 
 def _outcomes(counts: Mapping[str, int], start: str) -> dict[str, int]:

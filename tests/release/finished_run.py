@@ -17,7 +17,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import imagehash
 import numpy as np
 import pyarrow as pa
 from PIL import Image
@@ -25,6 +24,9 @@ from warcio.statusandheaders import StatusAndHeaders
 from warcio.warcwriter import WARCWriter
 
 from cleaning.hashes import VERSIONS
+from cleaning.images.decoding import DecodedImage, decode
+from cleaning.images.fingerprints import fingerprint_batch
+from cleaning.titles.sketch import title_sketch
 from release.publish import PublishResult, publish
 from runtime.config import Config, ReleaseConfig, SiteConfig
 from runtime.executor import WorkerPool
@@ -235,9 +237,9 @@ class RunWriter:
 
     def _cleaned(self, item: Product, images: dict[str, tuple[str, int, bytes]]) -> dict[str, Any]:
         part, row, data = images[item.record_id]
-        with Image.open(io.BytesIO(data)) as opened:
-            width, height = opened.size
-            phash = int(str(imagehash.phash(opened)), 16)
+        decoded = decode(data)
+        assert isinstance(decoded, DecodedImage)
+        prints = fingerprint_batch([decoded])
         return {
             "record_id": item.record_id,
             "kept": item.fate != "rejected",
@@ -245,15 +247,15 @@ class RunWriter:
             "title_raw": f"【包邮】{item.title}",
             "removed_segments": ["【包邮】"],
             "language": "zh",
-            "width": width,
-            "height": height,
+            "width": decoded.width,
+            "height": decoded.height,
             "format": item.format,
             "sha256": hashlib.sha256(data).hexdigest(),
-            "phash": phash,
-            "phash_trim": phash,
-            "colour": bytes(48),
-            "colour_trim": bytes(48),
-            "sketch": bytes(32),
+            "phash": int(prints.phash[0]),
+            "phash_trim": int(prints.phash_trim[0]),
+            "colour": prints.colour[0].tobytes(),
+            "colour_trim": prints.colour_trim[0].tobytes(),
+            "sketch": title_sketch(item.title).tobytes(),
             "image_part": part,
             "image_row": row,
         }
