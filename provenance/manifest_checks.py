@@ -52,6 +52,9 @@ def open_manifest(folder: Path) -> tuple[Manifest | None, list[Failure]]:
         manifest = read_manifest(folder)
     except (WorkspaceError, OSError, RecursionError) as error:
         return None, [Failure(MANIFEST, None, _short(str(error)))]
+    failures = list(_version_faults(manifest))
+    if failures:
+        return None, failures
     failures = list(_number_faults(manifest))
     sound: list[FileEntry] = []
     times = Counter(entry.path for entry in manifest.files)
@@ -104,7 +107,7 @@ def _entry_problem(entry: FileEntry) -> str | None:
     return None
 
 
-def _number_faults(manifest: Manifest) -> Iterator[Failure]:
+def _version_faults(manifest: Manifest) -> Iterator[Failure]:
     if manifest.format != FORMAT:
         yield Failure(MANIFEST, None, f"expected format {FORMAT}, got {manifest.format}")
     named = [manifest.version, *([manifest.parent.version] if manifest.parent else [])]
@@ -113,6 +116,9 @@ def _number_faults(manifest: Manifest) -> Iterator[Failure]:
             parse_version(version)
         except ValueError as error:
             yield Failure(MANIFEST, None, _short(str(error)))
+
+
+def _number_faults(manifest: Manifest) -> Iterator[Failure]:
     counts = manifest.counts
     for name in ("added", "removed", "changed"):
         value = getattr(counts, name)

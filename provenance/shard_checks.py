@@ -169,12 +169,8 @@ def _schema_faults(work: ShardWork, schema: pa.Schema) -> Iterator[Failure]:
 
 def _digests(rows: pa.Table) -> list[str | None]:
     """SHA-256 of each row's picture, None where it has none."""
-    return [
-        hashlib.sha256(picture["bytes"].as_buffer() or b"").hexdigest()
-        if picture.is_valid
-        else None
-        for picture in rows["image"]
-    ]
+    pictures = (one["bytes"].as_buffer() or b"" if one.is_valid else None for one in rows["image"])
+    return [None if data is None else hashlib.sha256(data).hexdigest() for data in pictures]
 
 
 def _row_faults(

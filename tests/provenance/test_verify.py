@@ -61,7 +61,7 @@ def reseal(workspace: Workspace, release: Path, **top: Any) -> None:
             entry["rows"] = pq.read_metadata(path).num_rows
     (release / MANIFEST).write_text(json.dumps({**manifest, **top}))
     digest = hashlib.sha256((release / MANIFEST).read_bytes()).hexdigest()
-    pointer = {"version": "1.0.0", "manifest_sha256": digest}
+    pointer = {"version": release.name, "manifest_sha256": digest}
     (workspace.releases / POINTER).write_text(json.dumps(pointer))
 
 
