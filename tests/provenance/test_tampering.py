@@ -6,6 +6,7 @@ size in the manifest made to agree again.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from collections.abc import Callable
@@ -112,8 +113,6 @@ def swap_shards(_: Workspace, release: Path) -> None:
 
 def other_picture(found: Rows) -> None:
     """Another record's picture, with the digest to it."""
-    import hashlib
-
     data = picture(products("shop-z", 1, first=77)[0])
     found[1]["image"]["bytes"] = data
     found[1]["sha256"] = hashlib.sha256(data).hexdigest()
@@ -165,7 +164,7 @@ def set_all(name: str, change: Callable[[Any], Any], row: int = 0) -> Callable[[
 # None: sealing would undo it, or there is nothing to seal.
 DAMAGES: dict[str, tuple[Damage, str, str | None]] = {
     "byte_of_data": (lambda _, r: flip(shard(r), 3000), "data/train-", "data/train-"),
-    "byte_of_footer": (lambda _, r: flip(shard(r), -60), "data/train-", "data/train-"),
+    "byte_of_footer": (lambda _, r: flip(shard(r), -60), "data/train-", None),
     "byte_of_magic": (lambda _, r: flip(shard(r), -1), "data/train-", None),
     "cut_shard": (lambda _, r: shard(r).write_bytes(shard(r).read_bytes()[:-9]), "data/", None),
     "byte_of_manifest": (lambda _, r: flip(r / MANIFEST, 5), MANIFEST, None),
