@@ -108,7 +108,7 @@ def test_every_release_is_made_again_with_the_settings_of_its_time(
     grown: Grown, tmp_path: Path
 ) -> None:
     stall, before = Stall(grown.shop, grown.folder), digests(grown.folder)
-    for version in versions_of(stall):
+    for version in versions_of(stall)[1:]:  # the deep one makes the first as well
         said = stall.say("rebuild", version, "--output", str(tmp_path))
         assert (said.status, said.err) == (0, "")
         assert compared(tmp_path / version) == compared(stall.workspace.releases / version)

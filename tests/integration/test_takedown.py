@@ -23,8 +23,9 @@ from runtime.workspace import Workspace
 from tests.crawler.shop import Shop, running_shop
 from tests.integration.test_second_runs import Stall, open_stall, picture
 
-TITLES = {4: "实木餐桌椅组合 四人位", 5: "儿童益智积木 100 粒", 6: "儿童益智积木 100 粒 桶装"}
 SECRET = 400_004  # a product id long enough to be looked for by itself
+SHOWN = 700_007  # whose picture is taken down
+TITLES = {4: "实木餐桌椅组合 四人位", SHOWN: "儿童益智积木 100 粒", 6: "儿童益智积木 100 粒 桶装"}
 
 
 @pytest.fixture(scope="module")
@@ -42,16 +43,16 @@ def near_copy(data: bytes) -> bytes:
 
 @pytest.fixture(scope="module")
 def grown(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two releases of a shop of which product SECRET has a duplicate, and 5 a near copy, 6."""
+    """Two releases of a shop of which product SECRET has a duplicate, and SHOWN a near copy, 6."""
     stall = open_stall(shop, tmp_path_factory.mktemp("taken") / "workspace")
     stall.sell(SECRET, TITLES[4], picture(4))
     stall.show(1, 2, 3, SECRET)
     stall.run()
     stall.sell(500_005, TITLES[4] + " 送货", picture(4, quality=55))
-    stall.sell(5, TITLES[5], picture(5))
-    stall.show(1, 2, 3, SECRET, 500_005, 5)
+    stall.sell(SHOWN, TITLES[SHOWN], picture(5))
+    stall.show(1, 2, 3, SECRET, 500_005, SHOWN)
     stall.run()
-    assert set(stall.published()) == {"s:1", "s:2", f"s:{SECRET}", "s:5"}
+    assert set(stall.published()) == {"s:1", "s:2", f"s:{SECRET}", f"s:{SHOWN}"}
     return stall.folder
 
 
@@ -62,8 +63,8 @@ def stall(shop: Shop, grown: Path, tmp_path: Path) -> Stall:
     stall = open_stall(shop, tmp_path / "workspace")
     stall.sell(SECRET, TITLES[4], picture(4))
     stall.sell(500_005, TITLES[4] + " 送货", picture(4, quality=55))
-    stall.sell(5, TITLES[5], picture(5))
-    stall.show(1, 2, 3, SECRET, 500_005, 5)
+    stall.sell(SHOWN, TITLES[SHOWN], picture(5))
+    stall.show(1, 2, 3, SECRET, 500_005, SHOWN)
     return stall
 
 
@@ -139,14 +140,14 @@ def test_a_record_leaves_every_file_and_does_not_come_back(stall: Stall) -> None
     said = stall.say("forget", "--record", f"s:{SECRET}", "--reason", "asked", "--json")
     assert said.status == 0, said.err
     assert said.json["withdrawn"] == ["1.0.0", "1.1.0"] and said.json["release"] == "1.1.1"
-    assert set(stall.published()) == {"s:1", "s:2", "s:5"}
+    assert set(stall.published()) == {"s:1", "s:2", f"s:{SHOWN}"}
     assert found_in(stall.folder, *names_of(stall, SECRET), picture(4)) == []
     check(stall)
     asked = len(stall.shop.paths())
     said = stall.say("run", "--json")
     assert said.status == 0, said.err
     # Its former duplicate is free to come in.
-    assert set(stall.published()) == {"s:1", "s:2", "s:5", "s:500005"}
+    assert set(stall.published()) == {"s:1", "s:2", f"s:{SHOWN}", "s:500005"}
     assert said.json["fates"]["removed"] >= 1
     assert sum(said.json["fates"].values()) == said.json["sightings"]
     assert not {f"/i/{SECRET}.jpg", f"/p/{SECRET}.html"} & set(stall.shop.paths()[asked:])
@@ -172,7 +173,7 @@ def test_urls_are_known_in_any_spelling(stall: Stall) -> None:
     url = f"HTTP://{stall.shop.host}/p/{SECRET}.html#top"
     dry = stall.say("forget", "--url", url, "--dry-run", "--json")
     assert dry.json["records"] == [f"s:{SECRET}"]
-    assert set(stall.published()) == {"s:1", "s:2", "s:5", f"s:{SECRET}"}
+    assert set(stall.published()) == {"s:1", "s:2", f"s:{SHOWN}", f"s:{SECRET}"}
     assert stall.say("forget", "--url", url).status == 0
     assert f"s:{SECRET}" not in stall.published()
     assert found_in(stall.folder, *names_of(stall, SECRET)) == []
@@ -192,7 +193,7 @@ def test_a_whole_shop_leaves(stall: Stall) -> None:
 def test_a_prefix_leaves(stall: Stall) -> None:
     said = stall.say("forget", "--url-prefix", f"http://{stall.shop.host}/p/4", "--json")
     assert said.status == 0, said.err
-    assert set(stall.published()) == {"s:1", "s:2", "s:5"}
+    assert set(stall.published()) == {"s:1", "s:2", f"s:{SHOWN}"}
 
 
 def test_a_picture_and_its_near_copies_stay_away(stall: Stall, tmp_path: Path) -> None:
@@ -200,14 +201,14 @@ def test_a_picture_and_its_near_copies_stay_away(stall: Stall, tmp_path: Path) -
     file.write_bytes(near_copy(picture(5)))
     refused = stall.say("forget", "--image", str(file))
     assert refused.status == 2 and "near cop" in refused.err
-    assert "s:5" in stall.published()
+    assert f"s:{SHOWN}" in stall.published()
     said = stall.say("forget", "--image", str(file), "--yes", "--json")
     assert said.status == 0, said.err
     assert set(stall.published()) == {"s:1", "s:2", f"s:{SECRET}"}
     digest = hashlib.sha256(picture(5)).hexdigest()
-    assert found_in(stall.folder, picture(5), *names_of(stall, 5)) == []
+    assert found_in(stall.folder, picture(5), *names_of(stall, SHOWN)) == []
     stall.sell(6, TITLES[6], near_copy(picture(5)))
-    stall.show(1, 2, 3, SECRET, 500_005, 5, 6)
+    stall.show(1, 2, 3, SECRET, 500_005, SHOWN, 6)
     said = stall.say("run", "--json")
     assert said.status in (0, 10), said.err
     assert set(stall.published()) == {"s:1", "s:2", f"s:{SECRET}"}
@@ -225,7 +226,7 @@ def test_another_copy_is_cleaned_by_the_published_tombstones(
     other = Stall(shop, tmp_path / "other")
     said = other.say("forget", "--from", str(published), "--json")
     assert said.status == 0, said.err
-    assert set(other.published()) == {"s:1", "s:2", "s:5"}
+    assert set(other.published()) == {"s:1", "s:2", f"s:{SHOWN}"}
     assert found_in(other.folder, *names_of(other, SECRET), picture(4)) == []
     assert f"s:{SECRET}" not in other.say("run").out
     assert f"s:{SECRET}" not in other.published()
@@ -260,7 +261,7 @@ def test_a_killed_takedown_is_finished_by_the_next_command(
     said = stall.say("forget", "--json")
     assert said.status == 0, said.err
     assert found_in(stall.folder, *names_of(stall, SECRET), picture(4)) == []
-    assert set(stall.published()) == {"s:1", "s:2", "s:5"}
+    assert set(stall.published()) == {"s:1", "s:2", f"s:{SHOWN}"}
     check(stall)
 
 
