@@ -21,6 +21,7 @@ from provenance.verify import verify
 from release.manifest import MANIFEST, POINTER
 from release.schema import RELEASE_SCHEMA
 from runtime.tables import DECISIONS, FINGERPRINTS, LINEAGE
+from runtime.tombstones import Tombstone, append_tombstones, keyed_hash
 from runtime.workspace import Workspace
 from tests.provenance.test_verify import Rows, edit, reseal
 from tests.release.finished_run import START, RunWriter, picture, products, publish_run
@@ -145,6 +146,19 @@ def link_out(_: Workspace, release: Path) -> None:
     path.symlink_to(target)
 
 
+def entomb(workspace: Workspace, _: Path) -> None:
+    """Take a record down that the release holds all the same."""
+    key, record = bytes(32), "shop-a:000001"
+    entry = Tombstone("id", keyed_hash(key, "id", record), "2026-11-22")
+    append_tombstones(workspace.folder, key, [entry])
+
+
+def cut_tombstones(workspace: Workspace, release: Path) -> None:
+    entomb(workspace, release)
+    (path,) = (workspace.folder / "tombstones").iterdir()
+    path.write_bytes(path.read_bytes()[:-20])
+
+
 def unpublish(found: Rows) -> None:
     next(row for row in found if row["verdict"] == "published")["verdict"] = "rejected"
 
@@ -210,6 +224,8 @@ DAMAGES: dict[str, tuple[Damage, str, str | None]] = {
     ),
     "pointer": (old_pointer, POINTER, None),
     "link_out": (link_out, "data/train-", "data/train-"),
+    "resurrected": (entomb, "data/", "data/"),
+    "cut_tombstones": (cut_tombstones, "tombstones", "tombstones"),
     "old_manifest": (old_manifest, MANIFEST, None),
 }  # fmt: skip
 CASES = [

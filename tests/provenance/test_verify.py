@@ -16,7 +16,7 @@ import pytest
 from provenance.verify import Failure, find_failures
 from provenance.verify import verify as verify_aloud
 from release.manifest import MANIFEST, POINTER
-from release.schema import RELEASE_SCHEMA
+from release.schema import RELEASE_SCHEMA, schema_digest
 from runtime.tables import DECISIONS, FINGERPRINTS, LINEAGE, LISTINGS
 from runtime.workspace import Workspace
 from taxonomy.tree import load_tree
@@ -362,3 +362,20 @@ def test_a_grown_release_is_verified_over_both_runs(workspace: Workspace) -> Non
     assert folder is not None and verify(folder, workspace) == []
     (writer.run.captures / "shop-c-00000.warc.gz").unlink()
     assert len(verify(folder, workspace)) == 3
+
+
+def test_a_release_of_an_earlier_schema_verifies_by_its_own(
+    original: Workspace, tmp_path: Path
+) -> None:
+    copy = Workspace(tmp_path / "workspace")
+    shutil.copytree(original.folder, copy.folder)
+    release = copy.releases / "1.0.0"
+    for path in (release / "data").iterdir():
+        table = pq.ParquetFile(path).read()
+        path.unlink()
+        pq.write_table(table.drop_columns(["ocr"]), path)
+    told = schema_digest(pa.schema([field for field in RELEASE_SCHEMA if field.name != "ocr"]))
+    reseal(copy, release, schema_sha256=told)
+    assert problems(verify(release, copy)) == ""
+    reseal(copy, release, schema_sha256=schema_digest(RELEASE_SCHEMA))
+    assert "expected schema" in problems(verify(release, copy))
