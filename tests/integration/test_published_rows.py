@@ -110,6 +110,7 @@ def test_changes_wait_for_a_major_release_and_opt_outs_do_not(stall: Stall) -> N
     assert version(stall) == "2.1.0"
 
 
+@pytest.mark.soak
 def test_splits_and_groups_outlive_an_adoption(stall: Stall) -> None:
     import pandas
 
@@ -155,6 +156,7 @@ def test_what_todays_rules_refuse_leaves_with_a_major_release(stall: Stall) -> N
     assert "refused_since_v1" in story and "title_too_short" in story
 
 
+@pytest.mark.soak
 def test_a_kill_does_not_forget_that_a_run_adopts(stall: Stall) -> None:
     assert crawl_again(stall) == 0
     stall.sell(1, "青瓷茶杯手工釉下彩 300ml 新款", picture(1))

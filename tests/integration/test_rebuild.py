@@ -109,17 +109,21 @@ def test_every_release_is_made_again_with_the_settings_of_its_time(
 ) -> None:
     stall, before = Stall(grown.shop, grown.folder), digests(grown.folder)
     for version in versions_of(stall)[1:]:  # the deep one makes the first as well
-        said = stall.say("rebuild", version, "--output", str(tmp_path))
-        assert (said.status, said.err) == (0, "")
+        # In a process of its own, and by two workers where one made it.
+        said = mep3m(
+            "rebuild", version, "--output", tmp_path, "--workers", "2",
+            "--config", stall.folder / "mep3m.toml",
+        )  # fmt: skip
+        assert said.status == 0, said.err
         assert compared(tmp_path / version) == compared(stall.workspace.releases / version)
     assert digests(grown.folder) == before
 
 
 def test_deep_goes_back_to_the_first_release(grown: Grown) -> None:
     stall = Stall(grown.shop, grown.folder)
-    said = stall.say("rebuild", "2.0.0", "--deep", "--json")
+    said = stall.say("rebuild", "1.1.0", "--deep", "--json")
     assert said.status == 0, said.err
-    assert [made["version"] for made in said.json["releases"]] == versions_of(stall)
+    assert [made["version"] for made in said.json["releases"]] == versions_of(stall)[:2]
     assert all(made["same"] for made in said.json["releases"])
 
 
