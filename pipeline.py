@@ -234,6 +234,10 @@ def run_stages(
     workspace = Workspace((config_folder / config.workspace).resolve())
     workspace.prepare()
     with workspace_lock(workspace.folder), pool:
+        if "publish" in stages and config.release.signing_key is not None:
+            from release.signature import configured_key
+
+            configured_key(config, config_folder)  # not only after days of crawling
         _finish_takedown(workspace, pool, config, config_folder)
         current: Run | None
         if begin is not None:

@@ -52,6 +52,16 @@ def test_a_missing_config_names_the_file_and_the_remedy(tmp_path: Path) -> None:
     assert "mep3m init" in line
 
 
+def test_a_faulty_signing_key_is_named_before_a_run_is_begun(tmp_path: Path) -> None:
+    config = tmp_path / "mep3m.toml"
+    config.write_text(REFUSING.format(port=free_port()) + '[release]\nsigning_key = "key.pem"\n')
+    said = mep3m("run", "--config", config)
+    assert said.status == 2
+    line = one_line(said.err)
+    assert "release.signing_key" in line and "key.pem" in line and "openssl" in line
+    assert list((tmp_path / "workspace" / "runs").iterdir()) == []
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
