@@ -18,7 +18,7 @@ from runtime.parts import run_key
 from runtime.stages import Context
 from runtime.tombstones import load_tombstones
 
-BUILD_VERSION = "7"
+BUILD_VERSION = "8"
 NO_INPUT: dict[str, Any] = {
     "workspace": True, "workers": True, "engine": True,
     "release": {"signing_key": True, "trusted_key": True},

@@ -23,7 +23,7 @@ from runtime.tables import Table
 LINEAGE_FILE = Path("lineage", "lineage.parquet")
 FINGERPRINTS_FILE = Path("fingerprints", "fingerprints.parquet")
 # Small row groups: each listings part looks up its own range of record ids.
-ROW_GROUP_ROWS = 16 * 1024
+ROW_GROUP_ROWS = 4 * 1024
 
 
 def stream_table(path: Path, columns: list[str] | None = None) -> Iterator[pa.RecordBatch]:

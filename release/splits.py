@@ -8,7 +8,7 @@ arrays; out goes the split of each group, which the workers look up by its hash.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,6 +32,7 @@ Assigned = npt.NDArray[np.void]
 Counts = tuple[int, int, int]
 """Records in train, validation and test."""
 
+_BLOCK = 16 * 1024
 _SALT = "split:"  # the order inside a shard hashes record ids; a split must not follow it
 
 
@@ -72,17 +73,14 @@ def assign(
     """
     newcomers = newcomers[np.lexsort((newcomers["leaf"], newcomers["group"]))]
     names, starts = np.unique(newcomers["group"], return_index=True)
-    leaves = newcomers["leaf"].tolist()
-    ends = np.append(starts[1:], len(leaves))[: len(starts)].tolist()
     missing = _below_quota(newcomers["leaf"], published, validation_share, test_share)
     splits = np.empty(len(names), np.uint8)
-    groups = list(zip(names.tolist(), starts.tolist(), ends, strict=True))
     # Those that have no choice first: the others make up for them.
     for is_published in (True, False):
-        for number, (name, start, end) in enumerate(groups):
+        for number, (name, leaves) in enumerate(_groups(names, starts, newcomers["leaf"])):
             if (name in published_groups) is not is_published:
                 continue
-            short = [missing[leaf] for leaf in leaves[start:end]]
+            short = [missing[leaf] for leaf in leaves]
             split = published_groups[name] if is_published else _furthest_below(short)
             splits[number] = split
             for of_leaf in short:
@@ -90,6 +88,19 @@ def assign(
     found = np.empty(len(names), ASSIGNED)
     found["group"], found["split"] = names, splits
     return found
+
+
+def _groups(
+    names: npt.NDArray[np.uint64], starts: npt.NDArray[np.int64], leaves: npt.NDArray[np.int64]
+) -> Iterator[tuple[int, list[int]]]:
+    """Each group with the leaves of its records; few of them are Python's numbers at a time."""
+    bounds = np.append(starts, len(leaves))
+    for first in range(0, len(names), _BLOCK):
+        of_block = names[first : first + _BLOCK].tolist()
+        ends = bounds[first : first + len(of_block) + 1].tolist()
+        held = leaves[ends[0] : ends[-1]].tolist()
+        for place, name in enumerate(of_block):
+            yield name, held[ends[place] - ends[0] : ends[place + 1] - ends[0]]
 
 
 def _below_quota(
