@@ -87,6 +87,7 @@ def build_release(build: Build) -> None:
     """Write every file of the release into `build.folder`, the manifest last."""
     files, added = _shards(build)
     files += _ledger(build)
+    build.context.pool.rest()  # what follows is this process's own
     files += _lineage(build)
     complete_release(
         build.folder, _manifest(build, files, added), build.parent, build.parent_manifest,
