@@ -34,6 +34,7 @@ _SHARDS = {
     "encodingFormat": _PARQUET,
     "includes": "data/*.parquet",
 }
+_PASSING = ("kept", "published")
 _CRAWLED = (
     "{count:,} records: product pages of shops were crawled and kept as WARC captures; pictures "
     "were kept as the shops served them. robots.txt and opt-outs were honoured as `manifest.json` "
@@ -91,7 +92,9 @@ def _licences(manifest: Manifest) -> list[str]:
 
 def _rai(manifest: Manifest) -> dict[str, Any]:
     spans = [time for _, f in manifest.shards for time in (f.fetched_from, f.fetched_to) if time]
-    rules = {r.rule for run in manifest.runs.values() for r in run.rules if r.verdict != "kept"}
+    rules = {
+        r.rule for run in manifest.runs.values() for r in run.rules if r.verdict not in _PASSING
+    }
     imported = manifest.counts.sites.get(IMPORTED_SITE, 0)
     crawled = manifest.counts.records - imported
     value: dict[str, Any] = {
