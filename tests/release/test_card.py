@@ -131,6 +131,16 @@ def test_the_card_tells_how_evenly_each_level_is_filled_and_when_pages_were_take
     assert "Records with a sub-class: 4, in 3 of them; a sub-class has 1 in the median, 2" in text
 
 
+def test_the_changelog_tells_a_takedown_from_what_a_run_removed_after_one() -> None:
+    before = manifest()
+    run = replace(before.runs[RUN], rules=(RuleCount("publish", "opted_out_v1", "removed", 1),))
+    counts = replace(before.counts, records=6, added=0, removed=1)
+    taken = replace(before, version="1.0.1", counts=counts, tombstones="a digest")
+    assert "Removed: 1 (taken down)." in changelog(taken, before, None)
+    later = replace(taken, run_id="20260201T080000Z", runs={"20260201T080000Z": run})
+    assert "Removed: 1 (`opted_out_v1` 1)." in changelog(later, before, None)
+
+
 def test_an_entry_of_the_changelog_names_rules_terms_and_versions_that_changed() -> None:
     before = manifest()
     run = replace(
