@@ -1,4 +1,4 @@
-"""The dataset card: `README.md` of a release, the datasheet of it, every figure from the manifest.
+"""The dataset card: `README.md` of a release, the datasheet of it, every figure from its own data.
 
 It says what is in the release, how it was collected and cleaned and by which rules, under which
 terms, what it is of use for and what not, and how to check it, extend it, or leave it.
@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from release.card_composition import classes, columns, composition, sites
 from release.card_head import head
+from release.contents import Contents
 from release.manifest import Manifest, ReleaseCounts, RuleCount, RunFacts
 from release.markdown import code, plain, table
-from release.schema import COLUMNS
 from runtime.origins import IMPORTED_SITE
 
 _FATE_WORDS = {
@@ -21,7 +22,7 @@ _FATE_WORDS = {
     "rejected": "rejected by a rule",
     "held": "held: no category yet",
     "merged": "another sighting of the same record",
-    "removed": "removed after an opt-out",
+    "removed": "removed: a takedown, an opt-out, or a stricter rule",
 }
 _RESPECT = {
     "robots": "forbidden by robots.txt",
@@ -30,16 +31,16 @@ _RESPECT = {
 _RESTRICTED = ("opted_out", "noindex", "robots")
 
 
-def card(manifest: Manifest, languages: Sequence[str]) -> str:
-    """The card's Markdown."""
+def card(manifest: Manifest, languages: Sequence[str], contents: Contents) -> str:
+    """The card's Markdown; `contents` are the figures of the release's rows."""
     sections = (
         head(manifest, languages),
         _introduction(manifest),
         "## Motivation\n\n" + _MOTIVATION,
-        "## Composition\n\n" + _composition(manifest),
-        "### Sites and terms\n\n" + _sites(manifest),
-        "### Classes\n\n" + _classes(manifest),
-        "### Columns\n\n" + _columns(manifest),
+        "## Composition\n\n" + composition(manifest),
+        "### Sites and terms\n\n" + sites(manifest, contents),
+        "### Classes\n\n" + classes(manifest, contents),
+        "### Columns\n\n" + columns(manifest),
         "## Collection\n\n" + _collection(manifest),
         "## Cleaning\n\n" + _cleaning(manifest),
         "### Labels\n\n" + _labels(manifest),
@@ -84,55 +85,6 @@ _MOTIVATION = """\
 MEP-3M's pictures are hard to obtain and its rows name no source, date or hash. This dataset has the
 same categories and a source for every row, so that it can be extended, checked and answered for.
 """
-
-
-# ------------------------------------------------------------------------- composition
-
-
-def _composition(manifest: Manifest) -> str:
-    counts = manifest.counts
-    rows = [(split, f"{count:,}") for split, count in counts.splits.items()]
-    rows.append(("all", f"{counts.records:,}"))
-    return (
-        "A record is one product of one shop: a picture, its title, and its label.\n\n"
-        + table(("split", "records"), rows, numbers=1)
-        + f"\nThis release added {counts.added:,} records, removed {counts.removed:,} and changed "
-        f"{counts.changed:,} in place; the pictures take {counts.image_bytes / 2**20:,.1f} MiB. "
-        "Records whose pictures are near one another, in whatever colour, are in one split; a "
-        "record keeps its split over all releases (`lineage/`).\n"
-    )
-
-
-def _sites(manifest: Manifest) -> str:
-    rows = []
-    for site, count in manifest.counts.sites.items():
-        terms = manifest.sites.get(site)
-        url = terms.terms_url if terms and terms.terms_url else "not stated"
-        licence = terms.licence if terms and terms.licence else "not stated"
-        rows.append((plain(site), plain(licence), plain(url), f"{count:,}"))
-    return (
-        "The records stay under the terms of the shop they come from.\n\n"
-        + table(("site", "licence", "terms", "records"), rows, numbers=1)
-    )  # fmt: skip
-
-
-def _classes(manifest: Manifest) -> str:
-    total = manifest.counts.records
-    ordered = sorted(manifest.counts.classes.items(), key=lambda pair: (-pair[1], pair[0]))
-    rows = [(plain(name), f"{count:,}", f"{count / total:.1%}") for name, count in ordered]
-    return table(("class", "records", "share"), rows, numbers=2)
-
-
-def _columns(manifest: Manifest) -> str:
-    rows = [(code(c.name), plain(c.description), c.unit, plain(c.example)) for c in COLUMNS]
-    text = table(("column", "meaning", "unit", "example"), rows)
-    if manifest.fingerprint is None:
-        return text
-    return text + (
-        f"\nFingerprints are of version `{manifest.fingerprint}`: the algorithms, their resampling "
-        "and whether JPEGs are decoded in full (`exact`) or at a reduced scale. Hashes of two "
-        "versions cannot be compared.\n"
-    )
 
 
 # -------------------------------------------------------------------------- collection

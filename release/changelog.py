@@ -38,8 +38,7 @@ def _lines(manifest: Manifest, before: Manifest | None) -> Iterator[str]:
     if counts.added:
         yield f"Added: {counts.added:,} ({_by_site(manifest, before)})."
     if counts.removed:
-        taken = before is not None and before.tombstones != manifest.tombstones
-        why = "taken down" if taken else _by_rule(manifest)
+        why = "taken down" if _is_takedown(manifest, before) else _by_rule(manifest)
         yield f"Removed: {counts.removed:,} ({why})."
     if counts.changed:
         yield f"Changed in place: {counts.changed:,}; titles, pictures and labels as of this run."
@@ -54,6 +53,13 @@ def _lines(manifest: Manifest, before: Manifest | None) -> Iterator[str]:
             yield f"Terms of {plain(site)} are stated anew."
     if before.name != manifest.name:
         yield f"Renamed from {plain(before.name)}."
+
+
+def _is_takedown(manifest: Manifest, before: Manifest | None) -> bool:
+    """Whether a takedown made it: it is no run's, and the list of what was taken down grew."""
+    if before is None or before.run_id != manifest.run_id:
+        return False
+    return before.tombstones != manifest.tombstones
 
 
 def _by_site(manifest: Manifest, before: Manifest | None) -> str:

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from release.card import card
 from release.changelog import CHANGELOG, changelog, earlier_changelog
+from release.contents import read_contents
 from release.croissant import CROISSANT, croissant
 from release.manifest import FileEntry, Manifest, file_entry, write_manifest
 from release.signature import sign_manifest
@@ -31,8 +32,9 @@ def complete_release(
     key: Ed25519PrivateKey | None,
 ) -> None:
     """Write them; `before` is the manifest of the release in the folder `parent`."""
+    contents = read_contents(folder / entry.path for entry, _ in manifest.shards)
     texts = {
-        CARD: card(manifest, languages),
+        CARD: card(manifest, languages, contents),
         CHANGELOG: changelog(manifest, before, earlier_changelog(parent)),
     }
     files = [*manifest.files, *(_text_file(folder, name, text) for name, text in texts.items())]

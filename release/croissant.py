@@ -16,6 +16,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from release.croissant_context import CONTEXT
 from release.manifest import FileEntry, Manifest
 from release.schema import COLUMNS, PICTURE, ReleaseColumn
 from runtime.origins import IMPORTED_SITE
@@ -25,50 +26,6 @@ _RECORDS = "records"
 _PARQUET = "application/x-parquet"
 _FORMATS = {".md": "text/markdown", ".json": "application/json", ".parquet": _PARQUET}
 _CONFORMS_TO = ("http://mlcommons.org/croissant/1.1", "http://mlcommons.org/croissant/RAI/1.0")
-_CONTEXT: dict[str, Any] = {
-    "@language": "en",
-    "@vocab": "https://schema.org/",
-    "arrayShape": "cr:arrayShape",
-    "citeAs": "cr:citeAs",
-    "column": "cr:column",
-    "conformsTo": "dct:conformsTo",
-    "containedIn": "cr:containedIn",
-    "cr": "http://mlcommons.org/croissant/",
-    "data": {"@id": "cr:data", "@type": "@json"},
-    "dataType": {"@id": "cr:dataType", "@type": "@vocab"},
-    "dct": "http://purl.org/dc/terms/",
-    "description": {"@container": "@language"},
-    "equivalentProperty": "cr:equivalentProperty",
-    "examples": {"@id": "cr:examples", "@type": "@json"},
-    "extract": "cr:extract",
-    "field": "cr:field",
-    "fileObject": "cr:fileObject",
-    "fileProperty": "cr:fileProperty",
-    "fileSet": "cr:fileSet",
-    "format": "cr:format",
-    "includes": "cr:includes",
-    "isArray": "cr:isArray",
-    "isLiveDataset": "cr:isLiveDataset",
-    "jsonPath": "cr:jsonPath",
-    "key": "cr:key",
-    "md5": "cr:md5",
-    "name": {"@container": "@language"},
-    "parentField": "cr:parentField",
-    "path": "cr:path",
-    "prov": "http://www.w3.org/ns/prov#",
-    "rai": "http://mlcommons.org/croissant/RAI/",
-    "recordSet": "cr:recordSet",
-    "references": "cr:references",
-    "regex": "cr:regex",
-    "repeated": "cr:repeated",
-    "replace": "cr:replace",
-    "samplingRate": "cr:samplingRate",
-    "sc": "https://schema.org/",
-    "separator": "cr:separator",
-    "source": "cr:source",
-    "subField": "cr:subField",
-    "transform": "cr:transform",
-}
 _SHARDS = {
     "@type": "cr:FileSet",
     "@id": "shards",
@@ -77,6 +34,13 @@ _SHARDS = {
     "encodingFormat": _PARQUET,
     "includes": "data/*.parquet",
 }
+_PASSING = ("kept", "published")
+_CRAWLED = (
+    "{count:,} records: product pages of shops were crawled and kept as WARC captures; pictures "
+    "were kept as the shops served them. robots.txt and opt-outs were honoured as `manifest.json` "
+    "says for each run."
+)
+_IMPORTED = "{count:,} records were imported from an existing copy of MEP-3M."
 _TYPES = {
     pa.string(): "sc:Text", pa.int32(): "cr:Int32", pa.int64(): "cr:Int64",
     pa.uint64(): "cr:UInt64",
@@ -85,20 +49,20 @@ _TYPES = {
 
 def croissant(manifest: Manifest, languages: Sequence[str]) -> str:
     """The file's text. The files that it names are those of the manifest so far."""
-    terms = _terms(manifest)
     day = f"{manifest.run_id[:4]}-{manifest.run_id[4:6]}-{manifest.run_id[6:8]}"
     value = {
-        "@context": _CONTEXT,
+        "@context": CONTEXT,
         "@type": "sc:Dataset",
         "conformsTo": list(_CONFORMS_TO),
         "name": manifest.name,
         "version": manifest.version,
         "description": (
-            f"{manifest.counts.records:,} product pictures and titles from e-commerce pages, "
+            f"{manifest.counts.records:,} product titles from e-commerce pages, "
+            f"{manifest.counts.records - manifest.counts.without_picture:,} of them with pictures, "
             "labelled with the categories of MEP-3M; every row names where it came from."
         ),
         "license": _licences(manifest),
-        **({"url": terms[0]} if terms else {}),
+        "url": "README.md",  # the card beside this file is the page about the dataset
         "creator": {"@type": "sc:Organization", "name": f"maintainers of {manifest.name}"},
         "datePublished": day,
         "inLanguage": list(languages),
@@ -111,11 +75,6 @@ def croissant(manifest: Manifest, languages: Sequence[str]) -> str:
         "recordSet": [_splits(manifest), _records(manifest)],
     }
     return json.dumps(value, ensure_ascii=False, indent=2) + "\n"
-
-
-def _terms(manifest: Manifest) -> list[str]:
-    stated = (manifest.sites.get(site) for site in manifest.counts.sites)
-    return [terms.terms_url for terms in stated if terms is not None and terms.terms_url]
 
 
 def _licences(manifest: Manifest) -> list[str]:
@@ -133,23 +92,24 @@ def _licences(manifest: Manifest) -> list[str]:
 
 def _rai(manifest: Manifest) -> dict[str, Any]:
     spans = [time for _, f in manifest.shards for time in (f.fetched_from, f.fetched_to) if time]
-    rules = {r.rule for run in manifest.runs.values() for r in run.rules if r.verdict != "kept"}
+    rules = {
+        r.rule for run in manifest.runs.values() for r in run.rules if r.verdict not in _PASSING
+    }
     imported = manifest.counts.sites.get(IMPORTED_SITE, 0)
-    kinds = ["Web Scraping"] if manifest.counts.records > imported else []
-    kinds += ["Secondary Data Analysis"] if imported else []
+    crawled = manifest.counts.records - imported
     value: dict[str, Any] = {
-        "rai:dataCollection": (
-            "Product pages of shops were crawled and kept as WARC captures; pictures were kept as "
-            "the shops served them. robots.txt and opt-outs were honoured as `manifest.json` says "
-            "for each run."
+        "rai:dataCollection": " ".join(
+            [_CRAWLED.format(count=crawled)] * bool(crawled)
+            + [_IMPORTED.format(count=imported)] * bool(imported)
         ),
-        "rai:dataCollectionType": kinds,
-        "rai:dataCollectionRawData": "WARC captures of pages and origin bytes of pictures.",
+        "rai:dataCollectionType": ["Web Scraping"] * bool(crawled)
+        + ["Secondary Data Analysis"] * bool(imported),
         "rai:dataPreprocessingProtocol": [
             f"Records were refused, merged or held by these rules: {', '.join(sorted(rules))}."
         ],
         "rai:dataAnnotationProtocol": [
-            "Labels follow from the shops' own categories by rules; `label_rule` names the rule."
+            "Labels follow from the categories of shops by rules, or, of imported records, from "
+            "what the copy states; `label_rule` names the rule."
         ],
         "rai:dataBiases": [
             "Classes are as uneven as the shops' assortments; README.md has the counts."
@@ -168,33 +128,39 @@ def _rai(manifest: Manifest) -> dict[str, Any]:
             "each change."
         ),
     }
+    if crawled:
+        value["rai:dataCollectionRawData"] = "WARC captures of pages, origin bytes of pictures."
     if spans:
         value["rai:dataCollectionTimeFrame"] = [min(spans), max(spans)]
     return value
 
 
 def _provenance(manifest: Manifest) -> dict[str, Any]:
-    """PROV-O: activities that made it, and the entity that it derives from."""
+    """PROV-O: the runs that made it, and the sites and the release that it derives from."""
+    agent = f"software/{manifest.software.replace(chr(32), chr(45))}"
     runs = [
         {
             "@type": "prov:Activity",
             "@id": f"run/{run_id}",
             "prov:startedAtTime": _instant(run_id),
-            "prov:wasAssociatedWith": {
-                "@type": "prov:SoftwareAgent",
-                "@id": f"software/{manifest.software.replace(chr(32), chr(45))}",
-            },
+            "prov:wasAssociatedWith": {"@type": "prov:SoftwareAgent", "@id": agent},
         }
         for run_id in manifest.runs
-    ]  # fmt: skip
-    value: dict[str, Any] = {"prov:wasGeneratedBy": runs}
+    ]
+    return {"prov:wasGeneratedBy": runs, "prov:wasDerivedFrom": list(_sources(manifest))}
+
+
+def _sources(manifest: Manifest) -> Iterator[dict[str, Any]]:
+    for site in manifest.counts.sites:
+        terms = manifest.sites.get(site)
+        said = {"usageInfo": terms.terms_url} if terms and terms.terms_url else {}
+        yield {"@type": "prov:Entity", "@id": f"site/{site}", "name": site, **said}
     if manifest.parent is not None:
-        value["prov:wasDerivedFrom"] = {
+        yield {
             "@type": "prov:Entity",
             "@id": f"release/{manifest.parent.version}",
             "sha256": manifest.parent.manifest_sha256,
         }
-    return value
 
 
 def _instant(run_id: str) -> str:

@@ -53,7 +53,9 @@ def commit() -> str | None:
     git = shutil.which("git")
     if git is None or not (_ROOT / ".git").exists():
         return None
-    words = [git, "-C", str(_ROOT), "describe", "--always", "--abbrev=40", "--exclude=*", "--dirty"]
+    # By name: a hook's GIT_DIR would lead elsewhere.
+    where = [f"--git-dir={_ROOT / '.git'}", f"--work-tree={_ROOT}"]
+    words = [git, *where, "describe", "--always", "--abbrev=40", "--exclude=*", "--dirty"]
     try:
         said = subprocess.run(
             words, capture_output=True, text=True, timeout=_AT_MOST_SECONDS, check=False

@@ -118,7 +118,7 @@ def test_mlcroissant_validates_and_yields_the_records(
     with caplog.at_level(logging.WARNING):
         dataset = mlcroissant.Dataset(jsonld=str(folder / CROISSANT))
     issues = dataset.metadata.ctx.issues
-    assert (issues.errors, [w for w in issues.warnings if "url" not in w]) == (set(), [])
+    assert (issues.errors, issues.warnings) == (set(), set())
     assert not caplog.records
     expected = stored(folder)
     splits: Counter[str] = Counter()
@@ -168,10 +168,7 @@ def test_what_shops_say_breaks_neither_card_nor_croissant(tmp_path: Path) -> Non
     text = (release / "README.md").read_text()
     data = DatasetCard(text).data.to_dict()
     assert data["license"] == "other"
-    (row,) = [line for line in text.splitlines() if line.startswith("| shop-a ")]
-    assert row.replace("\\|", "").count("|") == 5
     assert text.split("\n").count("---") == 2  # the head's own
-    assert not [line for line in text.split("\n") if line.startswith("# e:")]
     mlcroissant.Dataset(jsonld=str(release / CROISSANT))
 
 
@@ -185,10 +182,3 @@ def test_the_changelog_tells_each_release_newest_first(tmp_path: Path) -> None:
     text = (workspace.releases / "1.1.0" / CHANGELOG).read_text()
     assert text.index("## 1.1.0") < text.index("## 1.0.0")
     assert "11 records, 1.0.0 had 8" in text and "Added: 3 (shop-a +3)." in text
-
-
-def test_the_environment_is_no_input(release: Path) -> None:
-    manifest = read_manifest(release)
-    assert {"python", "pyarrow", "pillow", "libjpeg", "numpy", "machine", "cpu"} <= set(
-        manifest.environment
-    )
