@@ -64,9 +64,9 @@ class Done:
 
     def to_text(self) -> str:
         """For people."""
+        purged = f"{_many(self.captures, 'capture')} and {_many(self.parts, 'part')} of tables"
         lines = [
-            f"taken down: {self.records} records; {self.captures} captures and {self.parts} parts "
-            "of tables were purged",
+            f"taken down: {_many(self.records, 'record')}; purged: {purged}",
             f"release {self.release} is without them" if self.release else "no release was made",
         ]
         if self.withdrawn:
@@ -77,6 +77,10 @@ class Done:
     def to_json(self) -> dict[str, Any]:
         """The same as values."""
         return asdict(self)
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count:,} {what}" + "s" * (count != 1)
 
 
 def plan(

@@ -92,6 +92,8 @@ def _taken(path: Path, config: Config, version: str) -> dict[str, Any]:
 
 def near_matches(workspace: Workspace, config: Config, entries: Sequence[Tombstone]) -> list[Match]:
     """Every recorded picture that the entries bar, nearest first; each record and picture once."""
+    if not entries:
+        return []
     barred = BarredPictures.of(entries, config.dedupe, VERSIONS[config.clean.fingerprints])
     found: dict[tuple[str, str], Match] = {}
     for rows in _recorded(workspace):
@@ -111,7 +113,7 @@ def _recorded(workspace: Workspace) -> Iterator[pa.Table]:
     for run in workspace.runs():
         for path in sealed_parts(run.folder / CLEANED.name):
             rows = pq.read_table(path, columns=[*_COLUMNS, "title"])
-            yield rows.filter(pc.is_valid(rows["sha256"]))
+            yield rows.filter(pc.is_valid(rows["phash"]))  # what was no picture has none
     for folder in release_folders(workspace.releases):
         for batch in stream_table(folder / FINGERPRINTS_FILE, _COLUMNS):
             yield pa.Table.from_batches([batch])

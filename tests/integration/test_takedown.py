@@ -21,6 +21,7 @@ import provenance.takedown.forget as takedown
 from provenance.takedown.captures import members
 from runtime.workspace import Workspace
 from tests.crawler.shop import Shop, running_shop
+from tests.integration.commands import DemoRun, mep3m
 from tests.integration.test_second_runs import Stall, open_stall, picture
 
 SECRET = 400_004  # a product id long enough to be looked for by itself
@@ -307,3 +308,24 @@ def test_what_makes_no_sense_is_one_line(stall: Stall, words: str) -> None:
     said = stall.say(f"forget {words}")
     assert said.status == 2
     assert said.err.startswith("mep3m: ") and said.err.count("\n") == 1
+
+
+def test_a_record_and_a_picture_of_the_demo_leave_and_all_others_verify(
+    demo: DemoRun, tmp_path: Path
+) -> None:
+    folder = tmp_path / "workspace"
+    shutil.copytree(demo.folder, folder)
+    release = folder / "releases" / demo.release.name
+    rows = pq.read_table(release / "data", columns=["record_id", "product_url", "sha256", "image"])
+    one, other = sorted(rows.to_pylist(), key=lambda row: row["record_id"])[:2]
+    config = folder / "mep3m.toml"
+    said = mep3m("forget", "--url", one["product_url"], "--config", config, "--json")
+    assert said.status == 0, said.err
+    assert said.json["records"] == 1
+    said = mep3m("forget", "--image-sha256", other["sha256"], "--yes", "--config", config)
+    assert said.status == 0, said.err
+    needles = spellings(one["record_id"], one["product_url"], other["record_id"])
+    pictures = [row["image"]["bytes"] for row in (one, other)]
+    assert found_in(folder, *needles, *pictures) == []
+    said = mep3m("verify", "--config", config)
+    assert said.status == 0, said.err
