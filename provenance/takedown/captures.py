@@ -99,12 +99,12 @@ def members(path: Path) -> Iterator[Member]:
 
 def _names_any(member: Member, path: Path, job: Job) -> bool:
     for record in ArchiveIterator(BytesIO(member.content), parse_http=False, auto_decode="none"):
+        url = record.headers.get("WARC-Target-URI") or ""
+        if job.names.mentioned_in(url):
+            return True
         if record.record_type != WarcRecordType.response:
             continue
         if any(path.name.startswith(f"{site}-") for site in job.sites):
-            return True
-        url = record.headers.get("WARC-Target-URI") or ""
-        if job.names.mentioned_in(url):
             return True
         block = record.reader.read()
         try:

@@ -53,9 +53,13 @@ Step = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Done:
-    """What a takedown did; `left` are files that a person has to look at."""
+    """What a takedown did; `left` are files that a person has to look at.
+
+    `records` were in the workspace; of `unknown` ids nothing was recorded, and nothing will be.
+    """
 
     records: int
+    unknown: int
     release: str | None
     withdrawn: tuple[str, ...]
     captures: int
@@ -69,6 +73,10 @@ class Done:
             f"taken down: {_many(self.records, 'record')}; purged: {purged}",
             f"release {self.release} is without them" if self.release else "no release was made",
         ]
+        if self.unknown:
+            lines.append(
+                f"nothing was recorded of {_many(self.unknown, 'id')}; barred all the same"
+            )
         if self.withdrawn:
             lines.append(f"withdrawn: {', '.join(self.withdrawn)}")
         lines += [f"look at {path}: it may name what was taken down" for path in self.left]
@@ -103,7 +111,7 @@ def plan(
         ids=tuple(sorted(found.ids)), urls=tuple(sorted(found.urls)),
         product_ids=tuple(sorted(found.product_ids)), prefixes=request.prefixes,
         sites=request.sites, pictures=tuple(sorted(found.pictures)),
-        groups=_group_names(workspace, found.ids),
+        groups=_group_names(workspace, found.ids), recorded=len(found.recorded),
     )  # fmt: skip
     return replace(job, releases=affected_releases(workspace, job))
 
@@ -125,6 +133,7 @@ def plan_published(workspace: Workspace, path: Path) -> Job:
         prefixes=tuple(e.value for e in file.entries if e.kind == PREFIX),
         sites=tuple(e.value for e in file.entries if e.kind == SITE),
         pictures=tuple(sorted(found.pictures)), groups=_group_names(workspace, found.ids),
+        recorded=len(found.recorded),
     )  # fmt: skip
     return replace(job, releases=affected_releases(workspace, job))
 
@@ -214,4 +223,5 @@ def _finish(
     forget_plan(workspace)
     remove_job(workspace.folder)
     step("done")
-    return Done(len(job.ids), version, job.releases, captures, parts, tuple(left))
+    unknown = len(job.ids) - job.recorded
+    return Done(job.recorded, unknown, version, job.releases, captures, parts, tuple(left))

@@ -28,7 +28,8 @@ class Job:
     """Everything a takedown needs to go on after a kill.
 
     `pictures` are the SHA-256 of the bytes that leave; `releases` those that are withdrawn;
-    `groups` the leak groups that are named after a record that leaves, with their new names.
+    `groups` the leak groups that are named after a record that leaves, with their new names;
+    `recorded` tells of how many of the ids the workspace has anything.
     """
 
     at: str
@@ -43,6 +44,7 @@ class Job:
     pictures: tuple[str, ...] = ()
     releases: tuple[str, ...] = ()
     groups: Mapping[str, str] = field(default_factory=dict)
+    recorded: int = 0
 
     @cached_property
     def names(self) -> Names:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from urllib.parse import unquote, urljoin
@@ -19,6 +19,12 @@ SHORTEST_PRODUCT_ID = 6
 REMOVED = "removed"
 """What stands where a name stood."""
 _TOKEN = re.compile(r"[^\s\"'<>,;()\[\]{}\\^`|\x00-\x1f]+")
+_QUOTES = re.compile(r"[\"'<>\r\n]")
+_SLASHES = re.compile(r"\\+(?=[/\"'])")
+_ESCAPED = re.compile(r"(?:\\+u[0-9a-fA-F]{4})+")
+_DIGITS = re.compile(r"u([0-9a-fA-F]{4})")
+MOST_ENCODINGS = 3
+"""How often a text may be percent-encoded over and over."""
 _TRAILING = ".:!?&"
 _POSITION = re.compile(r"#\d+$")
 
@@ -76,14 +82,18 @@ class Names:
 
         Markup, JSON and percent-encoding are seen through.
         """
-        plain = html.unescape(text).replace("\\/", "/")
-        plain = plain.replace("\\u002F", "/").replace("\\u002f", "/").replace("\\u0026", "&")
-        if self._in_tokens(plain, base):
-            return True
-        return "%" in plain and self._in_tokens(unquote(plain), base)
+        return any(self._in_tokens(reading, base) for reading in _readings(text))
 
     def _in_tokens(self, text: str, base: str | None) -> bool:
-        return any(self._is_named(token, base) for token in _TOKEN.findall(text))
+        if any(self._is_named(token, base) for token in _TOKEN.findall(text)):
+            return True
+        between = (text.strip() for text in _QUOTES.split(text)) if self._is_spaced else ()
+        return any(" " in spaced and self._is_named(spaced, base) for spaced in between)
+
+    @cached_property
+    def _is_spaced(self) -> bool:
+        """Whether a URL has a space in it, which pages may write as it is."""
+        return any("%20" in key for key in self.keys) or any("%20" in s for s in self._starts)
 
     def _is_named(self, token: str, base: str | None) -> bool:
         token = token.rstrip(_TRAILING)
@@ -115,6 +125,25 @@ class Names:
         return _TOKEN.sub(
             lambda match: REMOVED if self._is_named(match[0], None) else match[0], text
         )
+
+
+def _readings(text: str) -> Iterator[str]:
+    """A text as it is meant where it is markup or JSON, and with percent-encodings undone."""
+    plain = _SLASHES.sub("", html.unescape(text))
+    plain = _ESCAPED.sub(_unescaped, plain)
+    yield plain
+    for _ in range(MOST_ENCODINGS):
+        decoded = unquote(plain) if "%" in plain else plain
+        if decoded == plain:
+            return
+        plain = decoded
+        yield plain
+
+
+def _unescaped(match: re.Match[str]) -> str:
+    """What JSON writes as \\uXXXX, surrogate pairs together."""
+    digits = "".join(_DIGITS.findall(match[0]))
+    return bytes.fromhex(digits).decode("utf-16-be", "replace")
 
 
 def _tail(url: str) -> str:

@@ -50,9 +50,13 @@ class Request:
 
 @dataclass
 class Found:
-    """What the workspace has of it: names as they were recorded, and pictures by SHA-256."""
+    """What the workspace has of it: names as they were recorded, and pictures by SHA-256.
+
+    `recorded` are those of the ids of which it has anything at all.
+    """
 
     ids: set[str] = field(default_factory=set)
+    recorded: set[str] = field(default_factory=set)
     urls: set[str] = field(default_factory=set)
     product_urls: set[str] = field(default_factory=set)
     product_ids: set[str] = field(default_factory=set)
@@ -162,6 +166,7 @@ def _names_of_records(workspace: Workspace, found: Found) -> None:
         if chosen is None:
             continue
         for row in rows.filter(chosen).to_pylist():
+            found.recorded.add(row[_ID])
             own = row.get("product_url")
             found.product_urls.update([own] if own else [])
             pages = [row.get("page_url")] if row.get("page_kind") == "product" else []
@@ -198,6 +203,8 @@ def _without_shared(workspace: Workspace, request: Request, found: Found) -> Non
     shared: set[str] = set()
     theirs: set[str] = set()
     for kind, rows in tables(workspace):
+        if kind == "images" and not request.pictures:
+            shared.update(_redirected_by_others(rows, found))
         if _ID not in rows.schema.names:
             continue
         chosen = _is_in(rows, _ID, found.ids)
@@ -209,6 +216,16 @@ def _without_shared(workspace: Workspace, request: Request, found: Found) -> Non
     asked = set(map(url_key, request.urls))
     found.urls -= {url for url in shared if url_key(url) not in asked}
     found.pictures -= theirs - set(request.pictures)
+
+
+def _redirected_by_others(rows: pa.Table, found: Found) -> list[str]:
+    """Pictures to which other URLs than those that leave redirect as well."""
+    own = _is_in(rows, "image_url", found.urls)
+    target = _is_in(rows, "redirect_url", found.urls)
+    if own is None or target is None:
+        return []
+    urls: list[str] = rows.filter(pc.and_not(target, own))["redirect_url"].to_pylist()
+    return urls
 
 
 def new_group_names(lineage: Sequence[tuple[str, str]], leaving: set[str]) -> dict[str, str]:
