@@ -237,11 +237,14 @@ class KilledError(Exception):
     """Stands for a kill: nothing behind it runs."""
 
 
+QUICK = ("tombstones", "withdrawn", "parts")
 STEPS = ("planned", "tombstones", "published", "withdrawn", "captures", "parts", "databases",
          "leftovers")  # fmt: skip
 
 
-@pytest.mark.parametrize("at", STEPS)
+@pytest.mark.parametrize(
+    "at", [pytest.param(step, marks=[] if step in QUICK else [pytest.mark.soak]) for step in STEPS]
+)
 def test_a_killed_takedown_is_finished_by_the_next_command(
     stall: Stall, at: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
