@@ -129,6 +129,7 @@ def test_splits_and_groups_outlive_an_adoption(stall: Stall) -> None:
     assert lineage() == before
 
 
+@pytest.mark.soak
 def test_a_new_picture_that_is_another_records_is_not_adopted(stall: Stall) -> None:
     assert crawl_again(stall) == 0
     before = stall.rows()

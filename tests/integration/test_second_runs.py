@@ -252,7 +252,8 @@ def test_long_host_names_and_a_users_own_files_do_no_harm(stall: Stall) -> None:
 def test_changed_terms_of_a_site_make_a_patch_release(crawled: Stall) -> None:
     stall, config = crawled, crawled.folder / "mep3m.toml"
     config.write_text(config.read_text() + 'terms_url = "http://s.example/terms"\n')
-    stall.run()
+    assert stall.say("publish").status == 0
+    stall.check()
     release = stall.workspace.latest_release()
     assert release is not None and release.name == "1.0.1"
     stated = json.loads((release / "manifest.json").read_text())["sites"]["s"]
