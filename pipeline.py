@@ -6,30 +6,26 @@
 from __future__ import annotations
 
 import functools
-import importlib
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from commands import categories, exchange, inspection, releases, sites, takedown
-from commands.options import DEFAULT_CONFIG, command, config_option
+from commands import categories, exchange, inspection, releases, retention, sites, takedown
+from commands.options import DEFAULT_CONFIG, Duration, Instant, command, config_option
+from runtime import clock, logs
 from runtime.config import Config, load_config
 from runtime.console import Outcome
-from runtime.errors import ConfigError, MepError, WorkspaceError
-from runtime.exits import Exit, combine
+from runtime.errors import ConfigError
 from runtime.version import VERSION
 
 if TYPE_CHECKING:  # imported where it is used: a command loads only what it needs
-    from crawler.sites.sitefile import Site
+    from operations.choosing import Begin
     from runtime.executor import WorkerPool
-    from runtime.stages import Context
     from runtime.workspace import Run, Workspace
 
-    # The run to work on, other than the newest unfinished one.
-    Begin = Callable[[Workspace, WorkerPool], Run]
 
 STAGE_HELP = {
     "crawl": "Crawl every site: pages to captures, sightings and links.",
@@ -42,31 +38,8 @@ STAGE_HELP = {
 }
 
 
-STAGE_WORK = {
-    "import": "release.imports.stage:import_copy",
-    "crawl": "crawler.crawl:crawl",
-    "merge": "crawler.merge:merge",
-    "fetch": "crawler.images:fetch",
-    "clean": "cleaning.stage:clean",
-    "map": "taxonomy.stage:map_records",
-    "dedupe": "cleaning.copies.stage:dedupe",
-    "publish": "release.publish:publish",
-}
-
-
 LARGE_IMPORT = 64 * 1024 * 1024
 """Bytes of annotations from which on little memory counts for more than a quick start."""
-
-# What takes answers of `review` into a run that is finished.
-ANSWERED_STAGES = ("map", "dedupe", "publish")
-_ANSWERED = "answers were taken in, no shop was asked; the next `mep3m run` crawls"
-
-# What the workers of a stage work with, imported once for all of them.
-PRELOADED = {
-    "clean": "cleaning.part",
-    "map": "taxonomy.labelling",
-    "dedupe": "cleaning.copies.judgement",
-}
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -100,12 +73,46 @@ def refresh_option(function: Callable[..., Any]) -> Callable[..., Any]:
     )(function)  # fmt: skip
 
 
+def schedule_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The options of the command that cron calls."""
+    for option in (
+        click.option(
+            "--max-time", "max_seconds", type=Duration(), metavar="DURATION",
+            help="Stop between units after so long (90s, 30m, 6h, 1d), to go on next time; a "
+            "release that is being made is finished.",
+        ),
+        click.option(
+            "--all", "due_or_not", is_flag=True, help="Crawl every site, whether it is due or not."
+        ),
+        click.option(
+            "--now", "instant", type=Instant(), metavar="INSTANT",
+            help="Live on another day (ISO 8601, UTC), to rehearse a schedule.",
+        ),
+    ):  # fmt: skip
+        function = option(function)
+    return function
+
+
+def run_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The options of `run` alone."""
+    return accept_option(adopt_option(schedule_options(function)))
+
+
 def adopt_option(function: Callable[..., Any]) -> Callable[..., Any]:
     """The option of the commands that publish."""
     return click.option(
         "--adopt", is_flag=True,
         help="Make a major release: published records take today's titles, pictures and labels, "
         "and those that today's rules refuse leave.",
+    )(function)  # fmt: skip
+
+
+def accept_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The option of the commands that publish what failed a gate."""
+    return click.option(
+        "--accept", "accepted", metavar="GATE", multiple=True,
+        help="Publish though this gate failed, as `listings`, `listings.SITE` or "
+        "`fields.SITE.title`; recorded in the run and the release. A run that gates ended goes on.",
     )(function)  # fmt: skip
 
 
@@ -126,7 +133,7 @@ def _source(
 
     def begin(workspace: Workspace, pool: WorkerPool) -> Run:
         del pool
-        return archive_run(source, workspace, config, config_path.parent, datetime.now(UTC))
+        return archive_run(source, workspace, config, config_path.parent, clock.now())
 
     return config, begin
 
@@ -169,16 +176,18 @@ def _crawling_command(
         site: str | None,
         refresh_after: float | None,
         quiet: bool,
-        adopt: bool = False,
+        instant: datetime | None = None,
+        **options: Any,
     ) -> Outcome:
         config, begin = _source(config_path, patterns, site)
         config = _refreshed(config, refresh_after)
-        return run_stages(config, config_path.parent, stages, begin, quiet=quiet, adopt=adopt)
+        with clock.showing(instant):
+            return run_stages(config, config_path.parent, stages, begin, quiet=quiet, **options)
 
 
 _crawling_command(
     "run", list(STAGE_HELP), "Run all stages: go on with an unfinished run, or start a new one.",
-    adopt_option,
+    run_options,
 )  # fmt: skip
 _crawling_command("crawl", ["crawl"], STAGE_HELP["crawl"])
 
@@ -194,235 +203,23 @@ def fetch(config_path: Path, refresh_after: float | None, quiet: bool) -> Outcom
 
 @main.command(help=STAGE_HELP["publish"])
 @adopt_option
+@accept_option
 @config_option
 @command
-def publish(config_path: Path, adopt: bool, quiet: bool) -> Outcome:
+def publish(config_path: Path, quiet: bool, **options: Any) -> Outcome:
     config = load_config(config_path)
-    return run_stages(config, config_path.parent, ["publish"], quiet=quiet, adopt=adopt)
+    return run_stages(config, config_path.parent, ["publish"], quiet=quiet, **options)
 
 
 for _name in ("merge", "clean", "map", "dedupe"):
     _stage_command(_name)
 
 
-def run_stages(
-    config: Config,
-    config_folder: Path,
-    stages: Sequence[str],
-    begin: Begin | None = None,
-    *,
-    quiet: bool,
-    preload: bool = True,
-    adopt: bool = False,
-) -> Outcome:
-    """Run stages of the newest unfinished run; `crawl` starts a new run where there is none.
+def run_stages(*arguments: Any, **options: Any) -> Outcome:
+    """See `operations.running.run_stages`, which is loaded with the first command that needs it."""
+    from operations import running
 
-    All stages in a row first see whether answers came for what the newest run holds: then it is
-    mapped and published again, and a new run starts only where that published nothing. `begin`
-    gives another run, the lock being held. All stages are those of the run's own kind. Workers
-    start sooner with `preload`, and the process they are forked from holds their libraries.
-    """
-    from runtime.executor import WorkerPool
-    from runtime.locks import workspace_lock
-    from runtime.stages import Context
-    from runtime.storage import remove_temporaries
-    from runtime.workspace import Workspace
-
-    # First of all, so that the workers' libraries are loaded while this process loads its own.
-    libraries = [PRELOADED[stage] for stage in stages if stage in PRELOADED and preload]
-    pool = WorkerPool(config.workers, preload=["pipeline", *libraries] if libraries else ())
-    workspace = Workspace((config_folder / config.workspace).resolve())
-    workspace.prepare()
-    with workspace_lock(workspace.folder), pool:
-        if "publish" in stages and config.release.signing_key is not None:
-            from release.signature import configured_key
-
-            configured_key(config, config_folder)  # not only after days of crawling
-        _finish_takedown(workspace, pool, config, config_folder)
-        current: Run | None
-        if begin is not None:
-            current = begin(workspace, pool)
-        else:
-            current = _unfinished_run(workspace, {site.key for site in config.site})
-        whole = list(stages) == list(STAGE_HELP)
-        if current is None and whole:
-            answered = _answered_run(workspace, config, config_folder)
-            if answered is not None:
-                _ask_to_adopt(answered, adopt)
-                context = Context(config, config_folder, workspace, answered, pool, quiet)
-                outcome = _recorded(context, (), ANSWERED_STAGES)
-                if outcome.values["release"]:
-                    text = f"{outcome.text}\n{_ANSWERED}"
-                    return Outcome(outcome.status, text, {**outcome.values, "answered": True})
-        if current is None and stages[0] == "crawl":
-            from crawler.sources import load_sites, require_startable
-
-            # A faulty site must not start a run.
-            require_startable(config, load_sites(config, config_folder), config_folder)
-            current = workspace.new_run(datetime.now(UTC), (site.key for site in config.site))
-        if current is None:
-            finished = workspace.runs()
-            if not finished:
-                raise WorkspaceError(
-                    f"no run in {workspace.folder}: expected one; start with `mep3m crawl`"
-                )
-            current = finished[-1]
-        if whole:
-            stages = current.stages
-        for stage in stages:
-            current.require_stage(stage)
-        sites: Sequence[Site] = ()
-        if any(STAGE_WORK[stage].startswith("crawler.") for stage in stages):
-            from crawler.sources import sites_of
-
-            sites = sites_of(current, config, config_folder)
-        remove_temporaries(workspace.folder)
-        if "publish" in stages:
-            _ask_to_adopt(current, adopt)
-        if _has_published(workspace, current):
-            stages = []  # it was killed before it could say so; there is nothing left to do
-        context = Context(config, config_folder, workspace, current, pool, quiet)
-        return _recorded(context, sites, stages)
-
-
-def _finish_takedown(
-    workspace: Workspace, pool: WorkerPool, config: Config, config_folder: Path
-) -> None:
-    """Finish what a killed `forget` began, before anything reads what has to leave."""
-    if (workspace.folder / "takedown.json").is_file():
-        from provenance.takedown.forget import finish_unfinished
-        from release.signature import configured_key
-        from runtime.stages import warn
-
-        done = finish_unfinished(workspace, pool, config, configured_key(config, config_folder))
-        if done is not None:
-            warn(f"finished a takedown: {done.to_text()}")
-
-
-def _ask_to_adopt(run: Run, adopt: bool) -> None:
-    """Record that the run adopts what differs; a killed one goes on as it was asked to."""
-    if adopt or run.is_finished:
-        run.update(adopted=adopt)
-
-
-def _recorded(context: Context, sites: Sequence[Site], stages: Sequence[str]) -> Outcome:
-    """Run stages, and tell `last_run.json` how they ended."""
-    from runtime.stages import warn
-    from runtime.storage import write_json
-
-    status, error = Exit.UNFORESEEN, "ended by something unforeseen"
-    try:
-        outcome = _run_in_order(context, sites, stages)
-        status, error = outcome.status, ""
-        return outcome
-    except KeyboardInterrupt:
-        status, error = Exit.INTERRUPTED, "interrupted"
-        raise
-    except MepError as problem:
-        status, error = problem.exit_status, str(problem)
-        raise
-    finally:
-        run = context.run
-        ended = {"run_id": run.run_id, "exit_status": int(status), "error": error}
-        try:
-            write_json(context.workspace.folder / "last_run.json", {**ended, **run.record})
-        except (MepError, OSError) as problem:
-            if not error:
-                raise
-            warn(f"last_run.json was not written ({problem})")  # the first error is told
-
-
-def _answered_run(workspace: Workspace, config: Config, config_folder: Path) -> Run | None:
-    """The newest crawled run, when it has held records and answers came since it was published."""
-    from taxonomy.site_mappings import answers_digest
-
-    crawled = [run for run in workspace.runs() if not run.is_imported]
-    if not crawled:
-        return None
-    record = crawled[-1].record
-    taken = record.get("answers_taken")
-    if taken is None or not record["stages"].get("map", {}).get("held"):
-        return None
-    found = answers_digest(record["sites"], config, config_folder)
-    return None if found == taken else crawled[-1]
-
-
-def _has_published(workspace: Workspace, run: Run) -> bool:
-    """Whether an unfinished run made the current release; then it is finished here."""
-    from release.manifest import read_manifest
-
-    release = workspace.latest_release()
-    if run.is_finished or release is None or read_manifest(release).run_id != run.run_id:
-        return False
-    run.update(status="published", release=release.name)
-    return True
-
-
-def _unfinished_run(workspace: Workspace, sites: set[str]) -> Run | None:
-    """The run to go on with; ConfigError when the configuration lost one of its sites."""
-    run = workspace.unfinished_run()
-    if run is not None and "from_warc" not in run.record and not run.is_imported:
-        gone = sorted(set(run.record["sites"]) - sites)
-        if gone:
-            raise ConfigError(
-                f"[[site]] {', '.join(gone)}: expected the sites of the unfinished run "
-                f"{run.run_id}, found them removed; put them back until it has finished"
-            )
-        run.update(sites=sorted(sites))
-    return run
-
-
-def _run_in_order(context: Context, sites: Sequence[Site], stages: Sequence[str]) -> Outcome:
-    """The stages, one after the other, and what they add up to."""
-    from provenance.ledger import ledger
-
-    run = context.run
-    statuses, version = [], None if stages else run.record.get("release")
-    for stage in stages:
-        run.require_before(stage)
-        result = _work_of(stage)(context, sites)
-        context.pool.rest()  # a stage's memory is its own
-        run.finish_stage(stage, result.counts)
-        if stage == "crawl":
-            run.update(failed_sites=result.failed_sites)
-        if stage == "publish":
-            version = result.version
-            statuses.append(Exit.DONE if version else Exit.NOTHING_NEW)
-            run.update(answers_taken=run.record.get("answers"))
-            if version:
-                run.update(status="published", release=version)
-            elif not run.is_finished:
-                run.update(status="nothing_new")
-    if run.record.get("failed_sites"):
-        statuses.append(Exit.DEGRADED)
-    account = ledger(run)
-    values = {
-        "run_id": run.run_id,
-        "release": version,
-        "sightings": account.sightings,
-        "fates": dict(account.fates),
-        "stages": run.record["stages"],
-        "failed_sites": run.record.get("failed_sites", {}),
-    }
-    return Outcome(combine(statuses), _summary(context, values), values)
-
-
-def _work_of(stage: str) -> Callable[[Context, Sequence[Site]], Any]:
-    """What a stage does, imported alone: the stages together load two seconds of libraries."""
-    module, _, name = STAGE_WORK[stage].partition(":")
-    work: Callable[..., Any] = getattr(importlib.import_module(module), name)
-    if module.startswith("crawler."):
-        return work
-    return lambda context, sites: work(context)
-
-
-def _summary(context: Context, values: dict[str, Any]) -> str:
-    fates = values["fates"]
-    told = ", ".join(f"{count} {fate}" for fate, count in fates.items()) or "no fates yet"
-    lines = [f"run {values['run_id']}: {values['sightings']} sightings = {told}"]
-    if values["release"]:
-        lines.append(f"release {values['release']}: {context.workspace.latest_release()}")
-    return "\n".join(lines)
+    return running.run_stages(*arguments, **options)
 
 
 @main.group(name="import")
@@ -451,17 +248,18 @@ def import_mep3m(path: Path, config_path: Path, quiet: bool, **options: Any) -> 
     """
     from release.imports.source import find_copy
     from release.imports.stage import import_run
-    from runtime.stages import warn
     from runtime.workspace import IMPORT_STAGES
 
     config, folder = load_config(config_path), config_path.parent
     source = find_copy(path, **options)
 
     def begin(workspace: Workspace, pool: WorkerPool) -> Run:
-        now = datetime.now(UTC)
+        now = clock.now()
         run = import_run(source, workspace, config, folder, pool, now, quiet=quiet)
         if source.images is None and not options["text_only"]:
-            warn(f"no folder `Images` beside {source.annotations}: titles alone are taken in")
+            logs.warning(
+                f"no folder `Images` beside {source.annotations}: titles alone are taken in"
+            )
         return run
 
     preload = source.annotations.stat().st_size < LARGE_IMPORT
@@ -475,18 +273,29 @@ def import_mep3m(path: Path, config_path: Path, quiet: bool, **options: Any) -> 
     "--workspace", "folder", type=click.Path(path_type=Path), default=Path("demo-workspace"),
     show_default=True, help="Workspace to make, or to resume.",
 )  # fmt: skip
+@click.option(
+    "--store", metavar="s3://BUCKET/PREFIX",
+    help="Let the workspace live there; the folder keeps the configuration and a copy.",
+)  # fmt: skip
+@click.option("--endpoint-url", default="", metavar="URL", help="With --store: not Amazon's.")
 @command
-def demo(products: int, seed: int, folder: Path, quiet: bool) -> Outcome:
+def demo(
+    products: int, seed: int, folder: Path, store: str | None, endpoint_url: str, quiet: bool
+) -> Outcome:
     """Crawl the embedded shops into a browsable release; needs no network and no configuration."""
-    from demo.session import run_demo
+    from demo.session import Store, run_demo
 
-    return run_demo(products, seed, folder, functools.partial(run_stages, quiet=quiet))
+    if store is not None and not store.startswith("s3://"):
+        raise ConfigError(f"--store {store!r}: expected s3://bucket/prefix; mend it")
+    where = Store(store, endpoint_url) if store is not None else None
+    return run_demo(products, seed, folder, functools.partial(run_stages, quiet=quiet), where)
 
 
 for _command in (
     sites.init,
     sites.site_group,
     inspection.status,
+    retention.gc,
     inspection.audit,
     inspection.verify,
     inspection.replay,

@@ -13,7 +13,9 @@ from importlib.metadata import version
 from PIL import features
 
 from cleaning.hashes import VERSIONS
+from cleaning.set_aside import set_aside_part
 from runtime.config import CleanConfig
+from runtime.image_bytes import prepare_published
 from runtime.keys import digest
 from runtime.parts import run_key
 from runtime.picture_places import PicturePlaces
@@ -49,6 +51,7 @@ def libraries() -> tuple[str, ...]:
 def clean(context: Context) -> StageResult:
     """Clean every part whose listings, pictures, settings or libraries changed."""
     run = context.run
+    prepare_published(run)
     return run_units(
         context,
         "clean: parts",
@@ -56,6 +59,7 @@ def clean(context: Context) -> StageResult:
         clean_units(context),
         clean_part,
         after_death=lambda work: replace(work, careful=True),
+        set_aside=set_aside_part,
     )
 
 

@@ -9,7 +9,7 @@ import click
 
 from commands.options import command, config_option
 from runtime.config import Config, load_config
-from runtime.console import Outcome, table
+from runtime.console import Outcome
 from runtime.errors import ConfigError, VerificationError, WorkspaceError
 from runtime.exits import Exit
 
@@ -22,23 +22,19 @@ if TYPE_CHECKING:  # imported where it is used: a command loads only what it nee
 @config_option
 @command
 def status(config_path: Path, quiet: bool) -> Outcome:
-    """Show the runs, their stages, and what is left to do."""
-    from runtime.workspace import Workspace
+    """Show runs and stages, what waits, what is due, and what it all takes on disk.
+
+    It only reads, also while a run works.
+    """
+    from operations.status import find_status
+    from runtime import clock
+    from runtime.opening import reading
 
     del quiet
     config = load_config(config_path)
-    workspace = Workspace((config_path.parent / config.workspace).resolve())
-    runs = workspace.runs()
-    records = [run.record for run in runs]
-    rows = []
-    for run, record in zip(runs, records, strict=True):
-        left = [stage for stage in run.stages if stage not in record["stages"]]
-        todo = ", ".join(left) if record["status"] == "running" and left else "-"
-        rows.append((record["run_id"], record["status"], record.get("release") or "-", todo))
-    release = workspace.latest_release()
-    text = table(rows, ("run", "status", "release", "stages left")) if rows else "no run yet"
-    text += f"\ncurrent release: {release or 'none yet'}"
-    return Outcome(Exit.DONE, text, {"runs": records, "release": release and str(release)})
+    workspace = reading(config, config_path.parent)
+    found = find_status(workspace, config, clock.now())
+    return Outcome(Exit.DONE, found.to_text(), found.to_json())
 
 
 @click.command()
@@ -58,12 +54,12 @@ def audit(named: str, every: bool, config_path: Path, quiet: bool) -> Outcome:
     from provenance.audit_search import search
     from provenance.story_text import story_text
     from provenance.takedown.absence import removal
-    from runtime.workspace import Workspace
+    from runtime.opening import reading
     from taxonomy.tree import load_tree
 
     del quiet
     config = load_config(config_path)
-    workspace = Workspace((config_path.parent / config.workspace).resolve())
+    workspace = reading(config, config_path.parent)
     if (stone := removal(workspace, named)) is not None:
         return _removed(named, stone)
     bounds = NeighbourThresholds.of(config.dedupe)
@@ -167,13 +163,14 @@ def release_folder(
     release: str | None, config: Config | None, config_folder: Path
 ) -> tuple[Path, Workspace | None]:
     """The release's folder, and the workspace around it where there is one."""
+    from runtime.opening import reading
     from runtime.workspace import Workspace
 
     if release is not None and (folder := Path(release).resolve()).is_dir():
         inside = folder.parent.name == "releases"
         return folder, Workspace(folder.parent.parent) if inside else None
     assert config is not None  # it is loaded unless a folder was named
-    workspace = Workspace((config_folder / config.workspace).resolve())
+    workspace = reading(config, config_folder)
     try:
         latest = workspace.latest_release()
     except WorkspaceError as error:
@@ -199,12 +196,12 @@ def replay(run_id: str | None, config_path: Path, quiet: bool) -> Outcome:
     """
     from crawler.sources import sites_of
     from provenance.replay import replay as read_again
-    from runtime.executor import WorkerPool
+    from runtime.executor import open_pool
+    from runtime.opening import reading
     from runtime.stages import Context
-    from runtime.workspace import Workspace
 
     config = load_config(config_path)
-    workspace = Workspace((config_path.parent / config.workspace).resolve())
+    workspace = reading(config, config_path.parent)
     crawled = [run for run in workspace.runs() if not run.is_imported]
     if run_id is None and not crawled:
         raise WorkspaceError(
@@ -217,7 +214,7 @@ def replay(run_id: str | None, config_path: Path, quiet: bool) -> Outcome:
             "same copy into another workspace and compare the releases"
         )
     sites = sites_of(chosen, config, config_path.parent)
-    with WorkerPool(config.workers) as pool:
+    with open_pool(config) as pool:
         context = Context(config, config_path.parent, workspace, chosen, pool, quiet)
         found = read_again(context, sites)
     failed = found.same_extraction and not found.same_bytes

@@ -51,14 +51,12 @@ def rollback(version: str, config_path: Path, quiet: bool) -> Outcome:
     pictures are compared by their size alone, `mep3m verify VERSION` reads them.
     """
     from release.rollback import rollback as go_back
-    from runtime.locks import workspace_lock
-    from runtime.workspace import Workspace
+    from runtime.opening import writing
 
     del quiet
     config = load_config(config_path)
-    workspace = Workspace((config_path.parent / config.workspace).resolve())
-    with workspace_lock(workspace.folder):
-        done = go_back(workspace, version)
+    with writing(config, config_path.parent) as opened:
+        done = go_back(opened.workspace, version)
     before = done.before or "none"
     text = f"current release: {done.version} (was {before}): {done.folder}"
     values = {"release": done.version, "before": done.before, "release_folder": str(done.folder)}
@@ -93,10 +91,10 @@ def rebuild(
     """
     from provenance.rebuild.rebuild import rebuild as make_again
     from runtime.executor import WorkerPool
-    from runtime.workspace import Workspace
+    from runtime.opening import reading
 
     config = load_config(config_path)
-    workspace = Workspace((config_path.parent / config.workspace).resolve())
+    workspace = reading(config, config_path.parent)
     with WorkerPool(workers or config.workers) as pool:
         found = make_again(workspace, release, pool, deep=deep, output=output, quiet=quiet)
     same = not any(rebuilt.differences for rebuilt in found)

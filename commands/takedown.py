@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from commands.options import command, config_option
+from runtime import clock
 from runtime.config import load_config
 from runtime.console import Outcome, table
 from runtime.errors import ConfigError
@@ -63,15 +63,14 @@ def forget(
     from provenance.takedown.near_pictures import image_tombstones, near_matches
     from provenance.takedown.selection import Request
     from release.signature import configured_key
-    from runtime.executor import WorkerPool
-    from runtime.locks import workspace_lock
-    from runtime.workspace import Workspace
+    from runtime.executor import open_pool
+    from runtime.opening import writing
 
-    config, at = load_config(config_path), datetime.now(UTC).strftime("%Y-%m-%d")
+    config, at = load_config(config_path), clock.now().strftime("%Y-%m-%d")
     _require_sense(record, image_sha256)
     named = (*record, *url, *url_prefix, *site, *image_sha256, *image)
-    workspace = Workspace((config_path.parent / config.workspace).resolve())
-    with workspace_lock(workspace.folder), WorkerPool(config.workers) as pool:
+    with writing(config, config_path.parent) as opened, open_pool(config) as pool:
+        workspace = opened.workspace
         key = configured_key(config, config_path.parent)
         before = None if dry_run else finish_unfinished(workspace, pool, config, key)
         if before is not None and not named and published is None:

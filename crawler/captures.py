@@ -24,6 +24,7 @@ from pathlib import Path
 
 from fastwarc.warc import ArchiveIterator
 
+from runtime import clock
 from runtime.errors import WorkspaceError
 from runtime.storage import explain_os_error, fsync_folder
 from runtime.version import SOFTWARE, VERSION
@@ -103,7 +104,7 @@ class CaptureWriter:
             "content coding kept",
         }
         block = "".join(f"{name}: {value}\r\n" for name, value in fields.items()).encode()
-        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        now = clock.now().strftime("%Y-%m-%dT%H:%M:%SZ")
         return _record(
             {"WARC-Type": "warcinfo", "WARC-Date": now, "WARC-Filename": self._name,
              "Content-Type": "application/warc-fields"},

@@ -21,11 +21,12 @@ from crawler.frontier_file import pages_done
 from crawler.memory import bring_up_to_date
 from crawler.sites.sitefile import Site
 from crawler.sources import require_contact
+from runtime import logs
 from runtime.errors import SiteError, StopRequested, WorkerFailedError
 from runtime.executor import MAX_DEATHS
 from runtime.exits import Exit
 from runtime.progress import progress
-from runtime.stages import Context, Counts, StageResult, warn
+from runtime.stages import Context, Counts, StageResult
 from runtime.storage import write_json
 from runtime.tombstones import REMOVED
 
@@ -61,7 +62,7 @@ def crawl(context: Context, sites: Sequence[Site]) -> StageResult:
         if site.key not in failed and not counts_ok(context, site):
             failed[site.key] = _nothing_came(context, site)
     for key, problem in sorted(failed.items()):
-        warn(f"site {key} failed: {problem}")
+        logs.warning(f"site {key} failed: {problem}", site=key)
     context.run.update(
         site_digests={**context.run.record.get("site_digests", {}), **_digests(todo)}
     )
@@ -77,7 +78,7 @@ def _crawl_live(context: Context, todo: Sequence[Site]) -> dict[str, str]:
     workers = _Workers(context)
     failed: dict[str, str] = {}
     with progress("crawl: pages", quiet=context.quiet) as tick:
-        with ThreadPoolExecutor(max(1, context.config.workers)) as threads:
+        with ThreadPoolExecutor(context.config.crawl.sites_at_once) as threads:
             futures = [threads.submit(workers.crawl_group, group) for group in host_groups(todo)]
             try:
                 while not all(future.done() for future in futures):
@@ -112,7 +113,7 @@ def _is_done(context: Context, site: Site) -> bool:
             return False
         problem = folder.damage(site.key, seal)
         if problem is not None:
-            warn(f"part {folder.path(site.key)}: {problem}; exporting it again")
+            logs.warning(f"part {folder.path(site.key)}: {problem}; exporting it again")
             return False
     return True
 
@@ -194,7 +195,8 @@ class _Workers:
             status, said = self._run_worker(job)
             if status >= 0 or self._stopping.is_set():
                 break
-            warn(f"site {site.key}: its worker was ended by signal {-status}; going on")
+            words = f"site {site.key}: its worker was ended by signal {-status}; going on"
+            logs.warning(words, site=site.key)
         if status == Exit.STOPPED_EARLY or self._stopping.is_set():
             raise StopRequested(f"site {site.key}: stopped before its end; run again to go on")
         problem = said[-1].removeprefix("mep3m: ") if said else f"its worker ended with {status}"
@@ -203,7 +205,7 @@ class _Workers:
         if status != Exit.DONE:
             raise WorkerFailedError(problem, Exit(status))
         for line in said:
-            warn(f"site {site.key}: {line}")
+            logs.warning(f"site {site.key}: {line}", site=site.key)
 
     def _run_worker(self, job: Path) -> tuple[int, list[str]]:
         # Its own session: Ctrl-C reaches this process alone, which then stops the workers once.

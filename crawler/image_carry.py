@@ -11,10 +11,10 @@ from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 
+from runtime import logs
 from runtime.image_index import ImageIndex
 from runtime.image_parts import ImagePartName
 from runtime.parts import Seal
-from runtime.stages import warn
 from runtime.storage import link_or_copy, write_json
 from runtime.workspace import Run
 
@@ -55,7 +55,7 @@ def _take_over(old: Run, run: Run, names: Iterable[str]) -> int:
             continue
         problem = old.images.damage(name, seal)
         if problem is not None:
-            warn(f"part {old.images.path(name)}: {problem}; fetching its images again")
+            logs.warning(f"part {old.images.path(name)}: {problem}; fetching its images again")
             continue
         _link_part(old.images.path(name), run, own, seal)
         carried += 1

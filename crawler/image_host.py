@@ -9,7 +9,6 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from crawler.archive import INDEX_FILE, Archive
 from crawler.http import HttpClient
@@ -18,6 +17,7 @@ from crawler.image_parts import ImagePartWriter
 from crawler.image_requests import ImageClient
 from crawler.image_turns import HostRules, HostTurns
 from crawler.politeness import HostGate, user_agent
+from runtime import clock
 from runtime.config import Config
 from runtime.image_index import ImageIndex, WantedImage
 from runtime.tombstones import load_tombstones
@@ -122,9 +122,7 @@ class _Turn:
             if self.lost_in_a_row >= GIVE_UP_AFTER:
                 words = f"{self.lost_in_a_row} requests in a row had no answer"
                 number = wanted.attempts + 1
-                given_up = Attempt(
-                    wanted.url, number, "host_unreachable", datetime.now(UTC), error=words
-                )
+                given_up = Attempt(wanted.url, number, "host_unreachable", clock.now(), error=words)
                 await self.writer.add([given_up])
                 continue
             attempts = await self.client.fetch(wanted)

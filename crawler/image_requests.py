@@ -10,7 +10,7 @@ import asyncio
 import hashlib
 import time
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from urllib.parse import urldefrag, urljoin
 
 from crawler.addresses import AddressPolicy, RefusedAddressError, host_of
@@ -28,6 +28,7 @@ from crawler.image_answers import (
 )
 from crawler.image_turns import HostRules, HostTurns
 from crawler.politeness import ParsedRobots, RobotsRules, backoff, retry_after
+from runtime import clock
 from runtime.image_index import WantedImage
 from runtime.optouts import forbids
 
@@ -99,7 +100,7 @@ class ImageClient:
         return self._robots
 
     def _refused(self, url: str, number: int, outcome: str, words: str) -> Attempt:
-        return Attempt(url, number, outcome, datetime.now(UTC), error=words[:300])
+        return Attempt(url, number, outcome, clock.now(), error=words[:300])
 
     async def _attempt(self, wanted: WantedImage, number: int) -> tuple[Attempt, bool]:
         """One try, redirects within the host followed, and whether another one may do better."""
@@ -224,7 +225,7 @@ class ImageClient:
             )
         finally:
             self._turns.give_back()
-        return _Answer(answer.status, answer.headers, answer.body, datetime.now(UTC), NETWORK)
+        return _Answer(answer.status, answer.headers, answer.body, clock.now(), NETWORK)
 
     def _wants_body(self, status: int, headers: Headers) -> bool:
         if status != 200 or announced_bytes(headers) > self._max_bytes:

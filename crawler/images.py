@@ -8,6 +8,7 @@ the worker of that host.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -17,13 +18,15 @@ from crawler.export import KnownHost, known_hosts
 from crawler.from_warc import archive_index
 from crawler.image_carry import carry_forward
 from crawler.image_host import HostWork, fetch_host, has_work
-from crawler.memory import run_start
+from runtime import logs
 from runtime.config import CrawlConfig
+from runtime.image_bytes import PublishedPictures, prepare_published
 from runtime.image_index import ImageIndex, RedirectRules
 from runtime.optouts import forbids
 from runtime.parts import PartFolder
 from runtime.progress import progress
-from runtime.stages import Context, Counts, StageResult, warn
+from runtime.run_ids import start_of
+from runtime.stages import Context, Counts, StageResult
 from runtime.workspace import Run
 
 if TYPE_CHECKING:
@@ -38,9 +41,10 @@ def fetch(context: Context, sites: Sequence[Site]) -> StageResult:
     if run.record.get("from_warc") is not None:
         archive_index(run)
     _check_parts(run.images)
-    index = ImageIndex(run)
     made = 0
-    try:
+    with ExitStack() as opened:
+        published = _Published(run, opened)
+        index = opened.enter_context(closing(ImageIndex(run, is_published=published.has)))
         stage = _Stage(context, index, sites, known_hosts(run))
         stage.refresh()
         earlier = [
@@ -51,18 +55,31 @@ def fetch(context: Context, sites: Sequence[Site]) -> StageResult:
         if carry_forward(run, earlier, index):
             stage.refresh()
         works = stage.works(untried=False)
-        while works:
-            made += len(works)
-            with progress("fetch: hosts", len(works), quiet=context.quiet) as tick:
-                for done, left in enumerate(context.pool.map(fetch_host, works), start=1):
-                    stage.known[left.host] = KnownHost(left.robots, left.last_request)
-                    tick(done)
-            stage.refresh()
-            works = stage.works(untried=True)
+        with context.pool.at_least(context.config.fetch.hosts_at_once) as pool:
+            while works:
+                made += len(works)
+                with progress("fetch: hosts", len(works), quiet=context.quiet) as tick:
+                    for done, left in enumerate(pool.map(fetch_host, works), start=1):
+                        stage.known[left.host] = KnownHost(left.robots, left.last_request)
+                        tick(done)
+                stage.refresh()
+                works = stage.works(untried=True)
         counts = Counts({f"images.{name}": count for name, count in index.outcomes().items()})
-    finally:
-        index.close()
     return StageResult(counts, made)
+
+
+class _Published:
+    """Whether a release has a picture; nothing is looked up before a part is met that lacks one."""
+
+    def __init__(self, run: Run, opened: ExitStack) -> None:
+        self._run, self._opened = run, opened
+        self._pictures: PublishedPictures | None = None
+
+    def has(self, sha256: str) -> bool:
+        if self._pictures is None:
+            prepare_published(self._run)
+            self._pictures = self._opened.enter_context(PublishedPictures(self._run.workspace))
+        return sha256 in self._pictures
 
 
 @dataclass(frozen=True)
@@ -96,7 +113,7 @@ class _Stage:
 
     def _oldest(self) -> float:
         """When a picture must have been confirmed to be good for this run."""
-        started = run_start(self.context.run.run_id)
+        started = start_of(self.context.run.run_id)
         if started is None:
             return float("-inf")
         return (started - timedelta(days=self.context.config.fetch.refresh_after)).timestamp()
@@ -139,5 +156,5 @@ def _check_parts(images: PartFolder) -> None:
     for name, seal in images.seals().items():
         problem = images.damage(name, seal)
         if problem is not None:
-            warn(f"part {images.path(name)}: {problem}; fetching its images again")
+            logs.warning(f"part {images.path(name)}: {problem}; fetching its images again")
             images.discard(name)

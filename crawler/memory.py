@@ -7,20 +7,20 @@ page of a product that still looks the same lies captured already.
 
 from __future__ import annotations
 
-import re
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 
 import pyarrow as pa
 
 from crawler.memory_file import STATE_FILE, instant, micros, open_memory, tile_look
+from runtime import logs
 from runtime.parts import PartFolder
-from runtime.stages import warn
+from runtime.run_ids import start_of
 from runtime.streams import chunks
 from runtime.tables import KNOWN
 from runtime.workspace import Run, Workspace
@@ -28,7 +28,6 @@ from runtime.workspace import Run, Workspace
 __all__ = ["CarriedPage", "ProductMemory", "bring_up_to_date", "remember", "tile_look"]
 
 RECORDED = "recorded"  # the key of parts that were recorded, not computed
-_RUN_START = re.compile(r"(\d{8}T\d{6}Z)(-\d+)?")
 
 
 def bring_up_to_date(workspace: Workspace, run: Run) -> None:
@@ -57,7 +56,7 @@ def _is_recorded(folder: PartFolder, site: str) -> bool:
         return False
     problem = folder.damage(site, seal)
     if problem is not None:
-        warn(f"part {folder.path(site)}: {problem}; taking it from the memory again")
+        logs.warning(f"part {folder.path(site)}: {problem}; taking it from the memory again")
     return problem is None
 
 
@@ -94,7 +93,7 @@ class ProductMemory:
     def __init__(self, run: Run, refresh_after: float) -> None:
         self._runs = run.folder.parent
         self._db: sqlite3.Connection | None = None
-        started = run_start(run.run_id)
+        started = start_of(run.run_id)
         path = self._runs.parent / STATE_FILE
         if refresh_after > 0 and started is not None and path.is_file():
             self._oldest = micros(started - timedelta(days=refresh_after))
@@ -144,14 +143,3 @@ class ProductMemory:
         if not path.is_file():
             return None
         return CarriedPage(run_id, file, offset, instant(fetched_at), path)
-
-
-def run_start(run_id: str) -> datetime | None:
-    """When a run started, by its name; None for a name that does not say."""
-    match = _RUN_START.fullmatch(run_id)
-    if match is None:
-        return None
-    try:
-        return datetime.strptime(match[1], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
-    except ValueError:
-        return None

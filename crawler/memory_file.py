@@ -20,9 +20,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from crawler.rows import Row, plain_rows, rows
+from runtime import logs
 from runtime.errors import PartError, WorkspaceError
 from runtime.keys import digest
-from runtime.stages import warn
+from runtime.pruned import pruned_of
 from runtime.storage import explain_os_error
 from runtime.streams import chunks
 from runtime.workspace import Run
@@ -112,7 +113,7 @@ def _open(path: Path, runs: Sequence[Run], before: str, release: Path | None) ->
             path.with_name(name).unlink(missing_ok=True)
         if runs:
             problem = problem or "expected the runs it was made from, got others"
-            warn(f"{path}: {problem}; making it again from the runs")
+            logs.warning(f"{path}: {problem}; making it again from the runs")
         db = sqlite3.connect(path, isolation_level=None)
         db.executescript(f"BEGIN;{_SCHEMA}PRAGMA user_version = {SCHEMA_VERSION};COMMIT;")
         _fold_base(db, runs, release)
@@ -121,7 +122,7 @@ def _open(path: Path, runs: Sequence[Run], before: str, release: Path | None) ->
         try:
             _fold(db, run, site, its_digest)
         except PartError as error:
-            warn(f"run {run.run_id}, site {site}: not remembered ({error.problem})")
+            logs.warning(f"run {run.run_id}, site {site}: not remembered ({error.problem})")
             row = (run.run_id, site, f"{_DAMAGED}{its_digest}")
             db.execute("INSERT INTO folded VALUES (?, ?, ?)", row)
     return db
@@ -237,18 +238,42 @@ def _fold_base(db: sqlite3.Connection, runs: Sequence[Run], release: Path | None
     """What is known from before the oldest run that is still there."""
     db.execute("BEGIN")
     if release is not None:
-        for values in _released(release, {run.run_id for run in runs}):
+        whole = {run.run_id for run in runs if not _lacks_tables(run)}
+        for values in _released(release, whole):
             db.executemany(_SEEN, values)
+    last_pruned = _last_pruned(runs)
     based: set[str] = set()
     for run in runs:
+        for site in run.pages.names():
+            # What came before a run that went is in what a later one recorded as known.
+            its_digest = _digest(run, site)
+            if its_digest is not None and run.run_id < last_pruned.get(site, ""):
+                db.execute("INSERT INTO folded VALUES (?, ?, ?)", (run.run_id, site, its_digest))
         for site in sorted(set(run.known.names()) - based):
+            if run.run_id < last_pruned.get(site, ""):
+                continue
             based.add(site)
             try:
                 known = rows(run.known, site)
                 db.executemany(_SEEN, (tuple(row[n] for n in _KNOWN) for row in known))
             except PartError as error:
-                warn(f"run {run.run_id}, site {site}: not remembered ({error.problem})")
+                logs.warning(f"run {run.run_id}, site {site}: not remembered ({error.problem})")
     db.execute("COMMIT")
+
+
+def _lacks_tables(run: Run) -> bool:
+    pruned = pruned_of(run)
+    return pruned is not None and pruned.tables
+
+
+def _last_pruned(runs: Sequence[Run]) -> dict[str, str]:
+    """By site, the newest run that had crawled it and has its tables no more."""
+    found: dict[str, str] = {}
+    for run in runs:
+        pruned = pruned_of(run)
+        if pruned is not None and pruned.tables:
+            found.update(dict.fromkeys(pruned.sites, run.run_id))
+    return found
 
 
 def _released(release: Path, present: set[str]) -> Iterator[list[tuple[Any, ...]]]:
@@ -265,4 +290,4 @@ def _released(release: Path, present: set[str]) -> Iterator[list[tuple[Any, ...]
                         and row["first_seen"] is not None and row["fetched_at"] is not None
                     ]  # fmt: skip
         except (OSError, pa.ArrowException) as error:
-            warn(f"{shard}: not remembered ({error}); run `mep3m verify`")
+            logs.warning(f"{shard}: not remembered ({error}); run `mep3m verify`")

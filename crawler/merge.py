@@ -22,9 +22,10 @@ from crawler.memory import remember
 from crawler.rows import Row, rows
 from crawler.sightings import merge_sightings
 from crawler.sites.sitefile import Site
+from runtime import logs
 from runtime.config import Config
 from runtime.parts import PartFolder, run_key
-from runtime.stages import Context, Counts, StageResult, warn
+from runtime.stages import Context, Counts, StageResult
 from runtime.storage import read_json, write_json
 from runtime.streams import chunks
 from runtime.tables import ABSENT, DECISIONS, LISTINGS
@@ -137,7 +138,7 @@ def _is_current(work: MergeWork) -> bool:
         seal = folder.seal(name)
         problem = "expected a seal" if seal is None else folder.damage(name, seal)
         if problem is not None:
-            warn(f"part {folder.path(name)}: {problem}; merging site {work.site} again")
+            logs.warning(f"part {folder.path(name)}: {problem}; merging site {work.site} again")
             return False
     return True
 

@@ -25,8 +25,8 @@ from crawler.spiders.listing import ListingSpider
 from crawler.waves import bounds_of
 from runtime.config import parse_config
 from runtime.errors import MepError, SiteError
-from runtime.executor import exit_with_parent
 from runtime.exits import Exit
+from runtime.processes import exit_with_parent
 from runtime.storage import read_json
 from runtime.tombstones import load_tombstones
 from runtime.workspace import Run

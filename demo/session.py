@@ -7,6 +7,7 @@ same addresses, and its mep3m.toml, so that every other command works on what wa
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +21,31 @@ from runtime.config import Config, load_config
 from runtime.console import Outcome, table
 from runtime.errors import ConfigError
 from runtime.exits import Exit
+from runtime.opening import reading, workspace_folder
 from runtime.storage import read_json, write_bytes, write_json
 from runtime.workspace import STAGES, Run, Workspace
+
+_STORAGE = """
+[storage]
+cache = "copy"
+endpoint_url = "{endpoint}"
+"""
+
+
+@dataclass(frozen=True)
+class Store:
+    """Where the workspace lives, when it is not the demo's folder: `s3://`, and its endpoint."""
+
+    url: str
+    endpoint: str
+
 
 RunStages = Callable[[Config, Path, Sequence[str]], Outcome]
 
 _CONFIG = """# The demo's configuration. The shops it names run only while the demo does.
-workspace = "."
+workspace = "{workspace}"
 contact = "demo@localhost"
-
+{storage}
 [crawl]
 delay = 0.005
 concurrency_per_host = 8
@@ -59,8 +76,10 @@ licence = "generated for the demo, free of rights"
 """
 
 
-def run_demo(products: int, seed: int, folder: Path, run_stages: RunStages) -> Outcome:
-    """Make the demo's workspace, or finish the one that lies there.
+def run_demo(
+    products: int, seed: int, folder: Path, run_stages: RunStages, store: Store | None = None
+) -> Outcome:
+    """Make the demo's workspace, or finish the one that lies there or in `store`.
 
     Raises ConfigError when the folder holds the demo of another number of products or seed, or
     something else.
@@ -70,16 +89,19 @@ def run_demo(products: int, seed: int, folder: Path, run_stages: RunStages) -> O
             f"--products {products}: expected at least {MINIMUM_PRODUCTS}, to sow every defect"
         )
     ports = _known_ports(folder, products, seed)
-    workspace = Workspace(folder.resolve())
-    finished = workspace.latest_release() is not None and workspace.unfinished_run() is None
     outcome = Outcome(Exit.DONE)
-    if not finished:
-        workspace.prepare()
+    if not (ports and _is_finished(folder)):
         with running_shops(products, seed, folder / "shops", ports) as addresses:
-            _remember(folder, products, seed, addresses)
+            write_settings(folder, products, seed, addresses, store)
             outcome = run_stages(load_config(folder / "mep3m.toml"), folder, list(STAGES))
+    workspace = Workspace(workspace_folder(load_config(folder / "mep3m.toml"), folder))
     run = workspace.runs()[-1]
-    return _told(workspace, run, build_catalogue(products, seed), outcome)
+    return _told(workspace, folder, run, build_catalogue(products, seed), outcome)
+
+
+def _is_finished(folder: Path) -> bool:
+    workspace = reading(load_config(folder / "mep3m.toml"), folder)
+    return workspace.latest_release() is not None and workspace.unfinished_run() is None
 
 
 def _known_ports(folder: Path, products: int, seed: int) -> Mapping[str, int] | None:
@@ -101,7 +123,10 @@ def _known_ports(folder: Path, products: int, seed: int) -> Mapping[str, int] | 
     return ports
 
 
-def _remember(folder: Path, products: int, seed: int, addresses: ShopAddresses) -> None:
+def write_settings(
+    folder: Path, products: int, seed: int, addresses: ShopAddresses, store: Store | None = None
+) -> None:
+    """The workspace's mep3m.toml, and what a demo that was interrupted has to know."""
     urls = {
         "shop-a": addresses.shop_a,
         "outlet": addresses.outlet,
@@ -110,6 +135,8 @@ def _remember(folder: Path, products: int, seed: int, addresses: ShopAddresses) 
     }
     hosts = {name: url.partition("//")[2] for name, url in urls.items()}
     text = _CONFIG.format(
+        workspace=store.url if store is not None else ".",
+        storage=_STORAGE.format(endpoint=store.endpoint) if store is not None else "",
         shop_a=addresses.shop_a,
         shop_b=addresses.shop_b,
         shop_a_host=hosts["shop-a"],
@@ -123,7 +150,9 @@ def _remember(folder: Path, products: int, seed: int, addresses: ShopAddresses) 
     write_json(folder / "demo.json", {"products": products, "seed": seed, "ports": ports})
 
 
-def _told(workspace: Workspace, run: Run, catalogue: Catalogue, outcome: Outcome) -> Outcome:
+def _told(
+    workspace: Workspace, folder: Path, run: Run, catalogue: Catalogue, outcome: Outcome
+) -> Outcome:
     fates = {
         fate.record_id: Fate(fate.record_id, fate.verdict, fate.rule, fate.peer_id)
         for fate in record_fates(run)
@@ -138,7 +167,7 @@ def _told(workspace: Workspace, run: Run, catalogue: Catalogue, outcome: Outcome
             "What was sown, and what was found:\n" + as_table(rows),
             "What each stage counted:\n" + _stage_table(stages),
             outcome.text or f"run {run.run_id}: finished before",
-            _where(workspace, release, examples),
+            _where(folder, release, examples),
         )
         if part
     )
@@ -147,7 +176,7 @@ def _told(workspace: Workspace, run: Run, catalogue: Catalogue, outcome: Outcome
         "score": [_score_values(row) for row in rows],
         "stages": stages,
         "release_folder": release and str(release),
-        "workspace": str(workspace.folder),
+        "workspace": str(folder.resolve()),
     }
     return Outcome(outcome.status, text, values)
 
@@ -169,9 +198,9 @@ def _stage_table(stages: Mapping[str, Mapping[str, int]]) -> str:
     return table(rows, ("stage", "counted", "number"))
 
 
-def _where(workspace: Workspace, release: Path | None, examples: Mapping[str, str]) -> str:
-    config = workspace.folder / "mep3m.toml"
-    lines = [f"Made: {workspace.folder}"]
+def _where(folder: Path, release: Path | None, examples: Mapping[str, str]) -> str:
+    config = folder / "mep3m.toml"
+    lines = [f"Made: {folder.resolve()}"]
     if release is not None:
         lines += [
             f"  release   {release}",

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from cleaning.copies.thresholds import NeighbourThresholds
 from provenance.audit_near import Subject, neighbours, subject_of_release
 from provenance.audit_release import LEVELS, holdings, ledger_stories, published_title, told
-from provenance.captures import read_capture
+from provenance.captures import capture_of
 from provenance.decision_line import DecisionLine
 from provenance.ledger import DECIDING_STAGES, Judgement, fate_of
 from provenance.lookup import Row, part_of, rows_of, site_of
@@ -196,7 +196,7 @@ def _sightings(run: Run, record_id: str) -> list[Sighting]:
         Sighting(
             row["page_url"], row["page_kind"], row["position"], row["title"], row["image_url"],
             row["category_paths"], row["extracted_by"], row["opt_out"],
-            read_capture(run.captures / row["capture_file"], row["capture_offset"]),
+            capture_of(run, row["capture_file"], row["capture_offset"]),
         )
         for row in rows
     ]  # fmt: skip

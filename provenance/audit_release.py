@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 
-from provenance.captures import Capture, read_capture
+from provenance.captures import Capture, capture_of
 from provenance.decision_line import DecisionLine
 from provenance.ledger import DECIDING_STAGES, Judgement, fate_of
 from provenance.lookup import Row, lineage_row, shard_row
@@ -52,9 +52,7 @@ def published_title(releases: Sequence[ReleaseCopy], record_id: str) -> str | No
 def _capture(runs: Path, row: Row) -> Capture | None:
     if row["capture_file"] is None:
         return None
-    return read_capture(
-        Run(runs / row["run_id"]).captures / row["capture_file"], row["capture_offset"]
-    )
+    return capture_of(Run(runs / row["run_id"]), row["capture_file"], row["capture_offset"])
 
 
 def _holding(

@@ -16,10 +16,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from provenance.captures import Capture, read_record
+from provenance.captures import PRUNED, Capture, pruned_at, read_record
 from provenance.failure import Failure
 from provenance.records import Records, record_keys
 from runtime.errors import PartError, WorkspaceError
+from runtime.pruned import pruned_of
 from runtime.tombstones import load_tombstones
 from runtime.workspace import Run, Workspace
 
@@ -53,8 +54,26 @@ def check_captures(
             except PartError as error:
                 yield Failure("manifest.json", None, f"run {run_id}: {error}")
             step()
+    yield from _pruned_runs(records, present, resolved)
     for place in np.flatnonzero(~resolved):
         yield _fault(records, int(place), "is not in the listings of its run")
+
+
+def _pruned_runs(
+    records: Records, present: dict[str, Run], resolved: npt.NDArray[np.bool_]
+) -> Iterator[Failure]:
+    """Warnings of runs whose listings `mep3m gc` removed; what they held cannot be looked up."""
+    for code, run_id in enumerate(records.runs):
+        run = present.get(run_id)
+        pruned = pruned_of(run) if run is not None else None
+        own = ~resolved & (records.rows["run"] == code)
+        if run is None or pruned is None or not pruned.tables or run.listings.names():
+            continue
+        if own.any():
+            problem = f"run {run_id}: `mep3m gc` removed its tables on {pruned.at}"
+            words = f"{problem}; the pages of {int(own.sum())} records were not looked up"
+            yield Failure("manifest.json", None, words, is_warning=True)
+            resolved |= own
 
 
 def _check_part(
@@ -75,6 +94,13 @@ def _check_part(
         else:
             chosen.append((row["capture_file"], offset, place, row))
     ordered = sorted(chosen, key=lambda found: found[:3])
+    pruned = {file for file in {found[0] for found in ordered} if pruned_at(run, file)}
+    if pruned:
+        kept = [found for found in ordered if found[0] not in pruned]
+        problem = f"run {run.run_id}, listings part {part}: {PRUNED}"
+        words = f"{problem}, the pages of {len(ordered) - len(kept)} records went with `mep3m gc`"
+        yield Failure("manifest.json", None, words, is_warning=True)
+        ordered = kept
     yield from _check_records(
         records, run.captures, ordered, may_be_purged=_has_tombstones(run.workspace)
     )

@@ -16,8 +16,11 @@ from warcio.archiveiterator import ArchiveIterator
 from warcio.exceptions import ArchiveLoadFailed
 
 from provenance.takedown.gzip_member import PURGED_TYPE
+from runtime.pruned import pruned_of
+from runtime.workspace import Run
 
 PURGED = "capture_purged"
+PRUNED = "capture_pruned"
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,22 @@ def read_capture(path: Path, offset: int) -> Capture:
             return read_record(stream, path.name, offset)
     except OSError as error:
         return Capture(path.name, offset, problem=f"expected a capture file, got {error}")
+
+
+def capture_of(run: Run, file: str, offset: int) -> Capture:
+    """The record at `offset` of one of the run's capture files, or that `mep3m gc` removed it."""
+    if (at := pruned_at(run, file)) is not None:
+        problem = f"{PRUNED} on {at}: `mep3m gc` removed the file, as [retention] says"
+        return Capture(file, offset, problem=problem)
+    return read_capture(run.captures / file, offset)
+
+
+def pruned_at(run: Run, file: str) -> str | None:
+    """When `mep3m gc` removed a capture file of the run; None where it did not."""
+    if (run.captures / file).is_file() or not (run.folder / "run.json").is_file():
+        return None
+    pruned = pruned_of(run)
+    return pruned.at if pruned is not None and file in pruned.captures else None
 
 
 def read_record(stream: BinaryIO, file: str, offset: int) -> Capture:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+_SHOWN = 900
+
 
 @dataclass(frozen=True)
 class Failure:
@@ -19,8 +21,12 @@ class Failure:
     is_warning: bool = False
 
     def __str__(self) -> str:
+        """One line of bounded length that moves no cursor: what it quotes may be a stranger's."""
         place = self.file if self.row is None else f"{self.file} row {self.row}"
-        return f"{place}: {self.problem}"
+        line = f"{place}: {self.problem}"
+        if len(line) > _SHOWN:
+            line = f"{line[:_SHOWN]}… ({len(line)} characters)"
+        return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)
 
 
 @dataclass

@@ -47,11 +47,20 @@ def check_parent(folder: Path, manifest: Manifest) -> Iterator[Failure]:
             yield Failure(MANIFEST, None, problem)
             return
         before = read_manifest(place)
+        yield from _account_faults(manifest, before)
         yield from _lineage_faults(folder, place, manifest)
         if parse_version(manifest.version)[0] == parse_version(before.version)[0]:
             yield from _row_faults(folder, manifest, place, before)
     except (WorkspaceError, OSError, pa.ArrowException, ValueError) as error:
         yield Failure(MANIFEST, None, f"parent {manifest.parent.version} cannot be read: {error}")
+
+
+def _account_faults(manifest: Manifest, before: Manifest) -> Iterator[Failure]:
+    """The accounts of earlier runs, whose settings bound what was near, are as they were."""
+    for run, facts in before.runs.items():
+        if run != manifest.run_id and manifest.runs.get(run) != facts:
+            problem = f"run {run}: expected its account as in {before.version}, got another"
+            yield Failure(MANIFEST, None, problem)
 
 
 def _lineage_faults(folder: Path, parent: Path, manifest: Manifest) -> Iterator[Failure]:

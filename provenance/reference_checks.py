@@ -7,7 +7,7 @@ and the last publish decision on it says that it is published; nothing else says
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -222,7 +222,7 @@ def check_decisions(folder: Path, manifest: Manifest, lineage: LineageKeys) -> I
     said = _Said(np.zeros(len(lineage.keys), np.bool_))
     for entry in ledger_files(manifest):
         rules: Counter[tuple[str, str, str]] = Counter()
-        yield from _read_decisions(folder, entry, lineage, said, rules)
+        yield from _read_decisions(folder, entry, lineage, said, rules, manifest.runs)
         actual = tuple(RuleCount(*key, count) for key, count in sorted(rules.items()))
         if entry.ledger is not None and actual != entry.ledger.rules:
             differing = sorted(
@@ -246,10 +246,10 @@ def check_decisions(folder: Path, manifest: Manifest, lineage: LineageKeys) -> I
 
 def _read_decisions(
     folder: Path, entry: FileEntry, lineage: LineageKeys, said: _Said,
-    rules: Counter[tuple[str, str, str]],
+    rules: Counter[tuple[str, str, str]], runs: Collection[str],
 ) -> Iterator[Failure]:  # fmt: skip
     columns = ["record_id", "stage", "rule", "verdict"]
-    first, last = 0, ""
+    first, last, records = 0, "", 0
     for batch in checked_rows(folder / entry.path, DECISIONS):
         names = [batch[name].to_pylist() for name in columns]
         rows = list(zip(*names, strict=True))
@@ -257,7 +257,11 @@ def _read_decisions(
             if record < last:
                 problem = f"expected record ids to ascend, got {record} after {last}"
                 yield Failure(entry.path, number, problem)
+            records += record != last
             last = record
+        for number, run in enumerate(batch["run_id"].to_pylist(), start=first):
+            if run not in runs:
+                yield Failure(entry.path, number, f"expected a run of the manifest, got {run!r}")
         rules.update((stage, rule, verdict) for _, stage, rule, verdict in rows)
         own = [
             (n, r[0], r[3])
@@ -277,3 +281,6 @@ def _read_decisions(
         first += len(rows)
     if first != entry.rows:
         yield Failure(entry.path, None, f"expected {entry.rows} rows, got {first}")
+    if entry.ledger is not None and records != entry.ledger.records:
+        problem = f"expected decisions on {entry.ledger.records} records, got {records}"
+        yield Failure(entry.path, None, problem)

@@ -32,6 +32,7 @@ from runtime.console import table
 from runtime.errors import WorkspaceError
 from runtime.parts import PartFolder
 from runtime.progress import progress
+from runtime.pruned import pruned_of
 from runtime.stages import Context
 from runtime.tombstones import Tombstones, load_tombstones
 from runtime.workspace import Run
@@ -113,6 +114,7 @@ def replay(context: Context, sites: Sequence[Site]) -> Comparison:
     run = context.run
     sites = [site for site in sites if run.pages.seal(site.key) is not None]
     run.require_before("fetch")
+    require_recorded(run)
     found = Comparison(run.run_id)
     digests = run.record.get("site_digests", {})
     found.same_extraction = all(digests.get(site.key) == site.digest for site in sites)
@@ -130,6 +132,17 @@ def replay(context: Context, sites: Sequence[Site]) -> Comparison:
         for site in sites:
             _compare(found, site.key, run.listings, target.listings)
     return found
+
+
+def require_recorded(run: Run) -> None:
+    """Raise WorkspaceError where `mep3m gc` removed what the run's listings were made from."""
+    pruned = pruned_of(run)
+    if pruned is not None:
+        what = "its tables" if pruned.tables else f"{len(pruned.captures)} of its capture files"
+        raise WorkspaceError(
+            f"run {run.run_id}: expected its captures and tables, found that `mep3m gc` removed "
+            f"{what} on {pruned.at}; restore the folder of the run from a copy, or name another run"
+        )
 
 
 def replay_site(work: ReplayWork) -> None:

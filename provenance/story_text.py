@@ -45,14 +45,26 @@ def story_text(story: AuditStory) -> str:
         current = ", the current one" if held.is_current else ""
         lines += ["", f"release {held.version}{current}: {held.shard} row {held.row}"]
         lines += [f"  {line}" for line in _holding_lines(held)]
-    for gone in story.withdrawn:
-        lines += ["", f"release {gone.version}: withdrawn on {gone.at} ({gone.reason})"]
-        lines.append("  what it held is not known any more")
+    lines += _withdrawn_lines(story)
     if story.nearest:
         lines += ["", "nearest pictures"]
         for neighbour in story.nearest:
             lines += [f"  {line}" for line in _neighbour_lines(neighbour)]
     return "\n".join(lines)
+
+
+def _withdrawn_lines(story: AuditStory) -> Iterator[str]:
+    """One line for all releases that went for the same reason."""
+    reasons = dict.fromkeys(gone.reason for gone in story.withdrawn)
+    for reason in reasons:
+        told = [gone for gone in story.withdrawn if gone.reason == reason]
+        versions, days = [gone.version for gone in told], sorted({gone.at for gone in told})
+        named = f"release {versions[0]}"
+        if len(told) > 1:
+            named = f"{len(told)} releases from {versions[0]} to {versions[-1]}"
+        yield ""
+        yield f"{named}: withdrawn on {' to '.join(dict.fromkeys((days[0], days[-1])))} ({reason})"
+        yield f"  what {'it' if len(told) == 1 else 'they'} held is not known any more"
 
 
 def _absence_line(absence: Absence) -> str:

@@ -14,6 +14,7 @@ from tempfile import TemporaryDirectory
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+from provenance.account_checks import check_accounts, check_first_releases
 from provenance.capture_checks import check_captures, count_parts
 from provenance.failure import Failure, Findings
 from provenance.index_checks import IndexCheck, is_same_platform
@@ -144,9 +145,11 @@ def _across(folder: Path, manifest: Manifest, check: IndexCheck) -> Iterator[Fai
     """What is wrong between the files; a file that cannot be read ends the checks that need it."""
     records: Records = check.records
     yield from check_unique(records)
+    yield from check_accounts(folder, manifest, records)
     with _Reading() as reading:
         found, lineage = check_lineage(folder, records)
         yield from found
+        yield from check_first_releases(folder, manifest)
         with _Reading() as within:
             yield from check_decisions(folder, manifest, lineage)
         yield from within.faults

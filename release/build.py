@@ -48,6 +48,7 @@ from release.schema import RELEASE_SCHEMA, schema_digest
 from release.shards import ShardRange, ShardWork, cut, load_plan, shard_name, write_shard
 from release.spills import remove_spill
 from runtime.config import DedupeConfig
+from runtime.image_bytes import prepare_published
 from runtime.origins import IMPORTED_SITE, MEP3M_LICENCE, MEP3M_TERMS
 from runtime.progress import progress
 from runtime.stages import Context
@@ -160,6 +161,7 @@ def _gather(build: Build, count: str, parent: Path | None = None) -> tuple[Path,
     """First pass over the newcomers, or with `parent` over the adopted records; only parts that
     have some, by that count of theirs, are read."""
     context, run = build.context, build.context.run
+    prepare_published(run)
     seals = run.decisions("publish").seals()
     parts = [part for part, seal in seals.items() if seal.counts.get(count)]
     folder = build.scratch / count
@@ -300,6 +302,8 @@ def _run_facts(build: Build) -> RunFacts:
     }
     if is_adopting(build.context.run):
         settings["adopted"] = True
+    if overridden := accepted_gates(build.context.run):
+        settings["accepted_gates"] = overridden
     if build.context.run.is_imported:
         settings["imported_sha256"] = build.context.run.record["imported"]["sha256"]
     fates = dict(sorted(account.fates.items()))
@@ -311,6 +315,15 @@ def _run_facts(build: Build) -> RunFacts:
         mapped=_labelled(build.context.run, "mapped"),
         held=_labelled(build.context.run, "held"),
     )  # fmt: skip
+
+
+def accepted_gates(run: Run) -> list[str]:
+    """The gates that the run failed and a person accepted: name, figure, bound and history."""
+    return [
+        f"{name}: {gate['words']}"
+        for name, gate in run.record.get("gates", {}).items()
+        if gate["state"] == "accepted"
+    ]
 
 
 def _dedupe_settings(dedupe: DedupeConfig) -> dict[str, str | float | bool]:

@@ -99,7 +99,8 @@ def _collection(manifest: Manifest) -> str:
         for what, words, count in _asked(run)
     ]
     asked = table(("run", "of", "outcome", "count"), rows, numbers=1) + "\n" if rows else ""
-    manners = "".join(f"- {text}\n" for text in _manners(manifest))
+    told = (*_manners(manifest), *_overridden(manifest))
+    manners = "".join(f"- {text}\n" for text in told)
     return (
         f"{taken}Each page is kept as a WARC capture with the crawl; `capture_file` and "
         f"`capture_offset` name it.\n\n{asked}{manners}"
@@ -127,6 +128,14 @@ def _manners(manifest: Manifest) -> Iterator[str]:
             f"Run {run_id}: robots.txt {robots}; opt-outs honoured: {plain(heeded)}; records left "
             f"out for them: {kept_out:,}."
         )
+
+
+def _overridden(manifest: Manifest) -> Iterator[str]:
+    """What failed a gate before it was published all the same, by somebody's word."""
+    for run_id, run in manifest.runs.items():
+        gates = run.settings.get("accepted_gates")
+        for gate in gates if isinstance(gates, list) else ():
+            yield f"Run {run_id} was published although it failed a gate: {plain(gate)}."
 
 
 # ---------------------------------------------------------------------------- cleaning

@@ -21,6 +21,7 @@ from release.spills import INDEX, SPILL_SCHEMA, Index, SpillWriter
 from release.splits import SPLIT_CODE
 from runtime.columns import numbers
 from runtime.errors import GateError
+from runtime.image_bytes import picture_bytes
 from runtime.keys import order_hash
 from runtime.storage import os_errors_explained
 from runtime.tables import FINGERPRINT
@@ -95,22 +96,19 @@ def _spill_pictures(run: Run, rows: pa.Table, index: Index, spill: SpillWriter) 
     )
     for part, group in groupby(ordered, key=lambda place: place[0]):
         wanted = list(group)
-        image_rows = [row for _, row, _ in wanted]
-        for start, found in run.images.take(part, image_rows, ["image"]):
-            pictures = found["image"].combine_chunks()
-            for place, picture in enumerate(pictures, start=start):
-                number = wanted[place][2]
-                data = picture.as_buffer()
-                _check_picture(ids[number], digests[number], data)
-                index["offset"][number] = spill.picture(data)
-                index["size"][number] = data.size
+        pictures = picture_bytes(run, part, [row for _, row, _ in wanted])
+        for (_, _, number), data in zip(wanted, pictures, strict=True):
+            data = _checked(ids[number], digests[number], data)
+            index["offset"][number] = spill.picture(data)
+            index["size"][number] = data.size
 
 
-def _check_picture(record: str, expected: str, data: pa.Buffer | None) -> None:
-    """Every published picture is the one whose digest the record carries."""
+def _checked(record: str, expected: str, data: pa.Buffer | None) -> pa.Buffer:
+    """The picture, which is the one whose digest the record carries."""
     actual = hashlib.sha256(data).hexdigest() if data is not None else "no bytes"
     if actual != expected:
         raise GateError(
             f"record {record}: expected a picture with SHA-256 {expected}, got {actual}; "
             "nothing was published, run `mep3m clean` again"
         )
+    return data

@@ -20,10 +20,10 @@ from runtime.tombstones import load_tombstones
 
 BUILD_VERSION = "8"
 NO_INPUT: dict[str, Any] = {
-    "workspace": True, "workers": True, "engine": True,
+    "workspace": True, "workers": True, "engine": True, "gates": True,
     "release": {"signing_key": True, "trusted_key": True},
 }  # fmt: skip
-"""Settings that say where and how fast a release is made, or who vouches for it."""
+"""Settings that say where, how fast and whether a release is made, or who vouches for it."""
 
 
 def inputs_digest(context: Context, parent_sha256: str | None) -> str:

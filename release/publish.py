@@ -9,7 +9,7 @@ the release they had; running again finishes.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,9 +37,10 @@ from release.reversion import Reversion, find_reversion, run_fingerprint
 from release.schema import RELEASE_SCHEMA, schema_digest
 from release.signature import configured_key
 from release.split_plan import plan_splits
+from runtime import logs
 from runtime.errors import WorkspaceError
 from runtime.parts import run_key
-from runtime.stages import Context, StageResult, Unit, run_units, warn
+from runtime.stages import Context, StageResult, Unit, run_units
 from runtime.storage import fsync_folder, os_errors_explained, sha256_file
 
 VERSION = "5"
@@ -63,11 +64,22 @@ class _Current:
     manifest_sha256: str
 
 
-def publish(context: Context) -> PublishResult:
+@dataclass(frozen=True)
+class Standing:
+    """What a release would do to the current one: records `removed`, of those `published`."""
+
+    removed: int
+    published: int
+
+
+def publish(
+    context: Context, judge: Callable[[Context, Standing], None] | None = None
+) -> PublishResult:
     """Decide what is published and make the release, if there is anything new in it.
 
-    Raises GateError when the sightings do not add up or a record lacks what it must have;
-    nothing is published then. The caller holds the workspace lock.
+    Raises GateError when the sightings do not add up or a record lacks what it must have, and
+    whatever `judge` raises, which sees the decided run; nothing is published then. The caller holds
+    the workspace lock.
     """
     # A faulty key is told before any work is done.
     key = configured_key(context.config, context.config_folder)
@@ -79,6 +91,8 @@ def publish(context: Context) -> PublishResult:
     account = ledger(context.run)
     account.check()
     counts, fates = decided.counts, dict(account.fates)
+    if judge is not None:
+        judge(context, Standing(counts["removed"], _records(current)))
     different = counts["newcomers"] or counts["removed"] or counts["adopted"]
     restated = current is not None and is_restated(context, current.manifest)
     if not different and not restated and reversion is None:
@@ -105,6 +119,10 @@ def _parent(context: Context) -> _Current | None:
     ):
         return current
     return _load(context.workspace.releases / before.version) if before else None
+
+
+def _records(current: _Current | None) -> int:
+    return current.manifest.counts.records if current else 0
 
 
 def _load(folder: Path) -> _Current:
@@ -192,7 +210,7 @@ def _release(
         if _made_from(folder, inputs):
             point_at(folder)
             return folder
-        warn(f"{folder} exists and was made from other inputs; taking the next version")
+        logs.warning(f"{folder} exists and was made from other inputs; taking the next version")
     write_recipe(context, version)
     partial = releases / f".{version}.partial"
     removals = write_named(scratch / "removed.arrow", _named(context, "removed"))

@@ -16,7 +16,8 @@ from multiprocessing.connection import Connection
 from typing import Generic, Protocol, TypeVar
 
 from runtime.errors import WorkerDiedError
-from runtime.executor import MAX_DEATHS, start_worker
+from runtime.executor import MAX_DEATHS
+from runtime.processes import start_worker
 
 T = TypeVar("T")
 R = TypeVar("R")

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from runtime.errors import ConfigError
 from runtime.languages import KNOWN_LANGUAGES
@@ -46,6 +46,7 @@ class SiteConfig(_Section):
     terms_url: str = ""
     licence: str = ""
     mapping: str | None = None
+    every: Annotated[float, Field(ge=0, le=3_650)] = 0.0
     discovery: (
         Annotated[
             list[Literal["navigation", "categories", "sitemap", "products"]], Field(min_length=1)
@@ -111,6 +112,7 @@ class CrawlConfig(_Section):
     allow_private_proxy: bool = False
     gone_after: Annotated[int, Field(ge=1, le=1_000)] = 3
     refresh_after: Annotated[float, Field(ge=0, le=3_650)] = 0.0
+    sites_at_once: Annotated[int, Field(ge=1, le=256)] = 4
     warc_gzip_level: Annotated[int, Field(ge=1, le=9)] = 6
     warc_max_mib: Annotated[int, Field(ge=1, le=4096)] = 256
 
@@ -123,6 +125,7 @@ class FetchConfig(_Section):
     timeout: Annotated[float, Field(gt=0, le=600)] = 30.0
     max_image_mib: Annotated[int, Field(ge=1, le=256)] = 20
     max_attempts: Annotated[int, Field(ge=1, le=20)] = 3
+    hosts_at_once: Annotated[int, Field(ge=1, le=256)] = 4
     part_mib: Annotated[int, Field(ge=1, le=1024)] = 64
     refresh_after: Annotated[float, Field(ge=0, le=3_650)] = 90.0
 
@@ -188,13 +191,89 @@ class ReleaseConfig(_Section):
     trusted_key: Annotated[str, Field(min_length=1)] | None = None
 
 
+Gate = Literal[
+    "pages", "listings", "errors", "blocks", "fields", "images", "rejections", "duplicates",
+    "mapping", "growth", "drift", "removals",
+]  # fmt: skip
+"""What a run is judged by before it may publish."""
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class GatesConfig(_Section):
+    """Bounds that a run's figures are held against before it may publish. Rates are shares."""
+
+    off: list[Gate] = []
+    history: Annotated[int, Field(ge=1, le=1_000)] = 7
+    min_history: Annotated[int, Field(ge=1, le=1_000)] = 3
+    min_count: Annotated[int, Field(ge=0)] = 20
+    pages: Share = 0.5
+    listings: Share = 0.5
+    errors: Share = 0.3
+    blocks: Share = 0.1
+    images: Share = 0.5
+    rejections: Share = 0.6
+    mapping: Share = 0.0
+    tolerance: Share = 0.2
+    growth: Share = 0.5
+    drift: Annotated[float, Field(ge=0, le=100)] = 0.25
+    removals: Share = 0.1
+
+    @model_validator(mode="after")
+    def _history_is_enough(self) -> GatesConfig:
+        if self.min_history > self.history:
+            raise ValueError(
+                f"`min_history` of at most `history` ({self.history}), got {self.min_history}"
+            )
+        return self
+
+
+class RunConfig(_Section):
+    """Who is told of a run that failed, and when a part is set aside."""
+
+    on_failure: list[Annotated[str, Field(min_length=1)]] = []
+    max_deaths: Annotated[int, Field(ge=1, le=100)] = 3
+
+
+class StorageConfig(_Section):
+    """The object store of a workspace on `s3://`. Credentials come from the environment."""
+
+    cache: Annotated[str, Field(min_length=1)] = ".mep3m-cache"
+    endpoint_url: Annotated[str, Field(pattern=r"^(https?://[^\s/@]+/?)?$")] = ""
+    region: str = ""
+    lock_seconds: Annotated[float, Field(ge=1, le=86_400)] = 300.0
+    save_seconds: Annotated[float, Field(ge=1, le=86_400)] = 60.0
+
+
+class DaskConfig(_Section):
+    """The cluster of `engine = "dask"`."""
+
+    address: Annotated[str, Field(pattern=r"^(local|[a-z+]+://\S+)$")] = "local"
+
+
+class LogConfig(_Section):
+    """How events are written to stderr, and how much of them the workspace keeps."""
+
+    stderr: Literal["auto", "text", "json"] = "auto"
+    max_mib: Annotated[int, Field(ge=1, le=10_000)] = 10
+    keep: Annotated[int, Field(ge=1, le=1_000)] = 5
+
+
+class RetentionConfig(_Section):
+    """What `mep3m gc` keeps; what a kept release needs is kept beside it."""
+
+    keep_runs: Annotated[int, Field(ge=1)] = 14
+    keep_captures_days: Annotated[float, Field(ge=0, le=36_500)] = 90.0
+    keep_pictures_days: Annotated[float, Field(ge=0, le=36_500)] = 90.0
+    keep_releases: Annotated[int, Field(ge=1)] = 10
+
+
 class Config(_Section):
     """Everything in `mep3m.toml`."""
 
     workspace: str = "."
     contact: str = ""
     workers: Annotated[int, Field(ge=1, le=1024)] = max(1, os.cpu_count() or 1)
-    engine: Literal["process"] = "process"
+    engine: Literal["process", "dask"] = "process"
     part_rows: Annotated[int, Field(ge=1, le=1_000_000)] = 1_000
     site: list[SiteConfig] = []
     crawl: CrawlConfig = CrawlConfig()
@@ -203,6 +282,12 @@ class Config(_Section):
     map: MapConfig = MapConfig()
     dedupe: DedupeConfig = DedupeConfig()
     release: ReleaseConfig = ReleaseConfig()
+    gates: GatesConfig = GatesConfig()
+    run: RunConfig = RunConfig()
+    storage: StorageConfig = StorageConfig()
+    dask: DaskConfig = DaskConfig()
+    log: LogConfig = LogConfig()
+    retention: RetentionConfig = RetentionConfig()
 
     @field_validator("site")
     @classmethod

@@ -7,18 +7,17 @@ can be resumed; anything else is a defect, told in one line with a pointer to `-
 from __future__ import annotations
 
 import json
-import signal
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import chain, islice
-from types import FrameType
 from typing import Any
 
-from runtime.errors import MepError, StopRequested
+from runtime import logs
+from runtime.errors import MepError
 from runtime.exits import Exit
+from runtime.stopping import stopping_on_sigterm
 
 
 @dataclass(frozen=True)
@@ -42,39 +41,19 @@ class Streamed(list[Any]):
         return self._values
 
 
-@contextmanager
-def stopping_on_sigterm() -> Iterator[None]:
-    """Turn SIGTERM into StopRequested, so that the work ends between units and can be resumed."""
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        raise StopRequested("stopped by SIGTERM; run the same command again to go on")
-
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
 def guarded(work: Callable[[], Outcome], *, as_json: bool, debug: bool) -> Exit:
     """Run a command's work and tell its outcome; returns the exit status."""
     try:
         with stopping_on_sigterm():
             outcome = work()
-    except KeyboardInterrupt:
-        outcome = _failed(Exit.INTERRUPTED, "interrupted; run the same command again to go on")
-    except MepError as error:
-        if debug:
+    except (Exception, KeyboardInterrupt) as error:
+        # The last resort of the command line: a defect still ends in one line.
+        if debug and not isinstance(error, KeyboardInterrupt):
             traceback.print_exc()
-        outcome = _failed(error.exit_status, str(error))
-    except Exception as error:
-        # The last resort of the command line: a defect still ends in one line and status 1.
-        if debug:
-            traceback.print_exc()
-        outcome = _failed(
-            Exit.UNFORESEEN,
-            f"unforeseen {type(error).__name__}: {error}; run with --debug for the traceback",
-        )
+        status, message = said_of(error)
+        if not is_told(error):
+            logs.error(message)
+        outcome = Outcome(status, "", {"error": message})
     if as_json:
         values = {"exit_status": int(outcome.status), **outcome.values}
         json.dump(values, sys.stdout, ensure_ascii=False, indent=2, default=str)
@@ -84,10 +63,24 @@ def guarded(work: Callable[[], Outcome], *, as_json: bool, debug: bool) -> Exit:
     return outcome.status
 
 
-def _failed(status: Exit, message: str) -> Outcome:
-    message = " ".join(message.split())
-    print(f"mep3m: {message}", file=sys.stderr, flush=True)
-    return Outcome(status, "", {"error": message})
+def said_of(error: BaseException) -> tuple[Exit, str]:
+    """The exit status and the one line that an error ends in."""
+    if isinstance(error, KeyboardInterrupt):
+        return Exit.INTERRUPTED, "interrupted; run the same command again to go on"
+    if isinstance(error, MepError):
+        return error.exit_status, " ".join(str(error).split())
+    said = " ".join(f"{type(error).__name__}: {error}".split())
+    return Exit.UNFORESEEN, f"unforeseen {said}; run with --debug for the traceback"
+
+
+def mark_told(error: BaseException) -> None:
+    """The log has said it: it is not told again."""
+    error.__dict__["is_told"] = True
+
+
+def is_told(error: BaseException) -> bool:
+    """Whether the log has said it already."""
+    return bool(error.__dict__.get("is_told"))
 
 
 def table(rows: Sequence[tuple[str, ...]], head: tuple[str, ...]) -> str:

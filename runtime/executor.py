@@ -1,82 +1,73 @@
-"""Worker processes: one function of one unit at a time, bounded, replaced when they die.
+"""Units of work spread over workers: bounded, in order, and none lost when a worker dies.
 
-The engine is a `concurrent.futures.Executor`, so another one (a cluster's) can take its place.
+An engine gives a `concurrent.futures.Executor`: a pool of processes on this machine
+(`processes.py`) or a Dask cluster (`cluster.py`). Everything else is the same for both, and here.
 Units carry paths and settings, never image bytes; results come back in the units' order.
 """
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import signal
-import sys
-import threading
-import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import forkserver
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Executor, Future, wait
+from contextlib import contextmanager
 from types import TracebackType
-from typing import TypeVar
+from typing import Any, Protocol, TypeVar
 
+from runtime import stopping
+from runtime.config import Config
 from runtime.errors import WorkerDiedError
+from runtime.processes import ProcessEngine
 
 U = TypeVar("U")
 R = TypeVar("R")
 
 MAX_DEATHS = 3
+# How often a stop is looked for while units are in flight, and how long those may take to end.
+POLL_SECONDS = 0.2
+STOP_SECONDS = 10.0
 
 
-def exit_with_parent(parent: int, poll_seconds: float = 0.5) -> None:
-    """End this process soon after its parent is gone, so that `kill -9` leaves no orphans.
+class Engine(Protocol):
+    """Where units run."""
 
-    `parent` is the process id that the parent handed down: it may have died before this call,
-    and whoever adopts orphans must not be taken for it.
-    """
+    @property
+    def workers(self) -> int:
+        """How many units run at once."""
 
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(poll_seconds)
-        os._exit(1)
+    def executor(self) -> Executor:
+        """What takes units; a working one, also after workers died."""
 
-    threading.Thread(target=watch, name="exit-with-parent", daemon=True).start()
+    def is_death(self, error: BaseException) -> bool:
+        """Whether this is what a future raises whose worker died."""
 
+    def after_death(self, futures: Iterable[Future[Any]]) -> None:
+        """A worker died; those are the futures of what is in flight."""
 
-def start_worker() -> None:
-    """What a process does first that `multiprocessing` started to work for another."""
-    # Ctrl-C reaches the whole process group; only the main process acts on it.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    threading.Thread(target=_exit_with_owner, name="exit-with-owner", daemon=True).start()
+    def rest(self) -> None:
+        """A stage is over, whose memory is its own."""
 
-
-def _exit_with_owner() -> None:
-    """End this process when the one it works for is gone: a pipe to it, held open, says so.
-
-    The parent of a pool's worker is the fork server, so its process id would not tell.
-    """
-    owner = multiprocessing.parent_process()
-    assert owner is not None
-    owner.join()
-    os._exit(1)
+    def stop(self, *, wait: bool) -> None:
+        """End it: when the work in flight is done, or at once."""
 
 
 class WorkerPool:
-    """A process pool that outlives its workers' deaths.
+    """Workers that outlive their own deaths."""
 
-    Workers are forked from a server process that does nothing else. It imports the modules named
-    in `preload` while this process goes on with its own work, so that no worker has to; what is
-    not named, or cannot be imported there, each worker imports when it needs it. There is one
-    server in a process: the first pool's preload counts.
-    """
+    def __init__(
+        self,
+        workers: int,
+        preload: Sequence[str] = (),
+        *,
+        engine: Engine | None = None,
+        max_deaths: int = MAX_DEATHS,
+    ) -> None:
+        self.engine = engine if engine is not None else ProcessEngine(workers, preload)
+        self.max_deaths = max_deaths
 
-    def __init__(self, workers: int, preload: Sequence[str] = ()) -> None:
-        self.workers = workers
-        # Never `__main__`, the default: it may not be importable there.
-        multiprocessing.set_forkserver_preload([__name__, *preload])
-        if preload:
-            _ensure_server()
-        self._executor: ProcessPoolExecutor | None = None
+    @property
+    def workers(self) -> int:
+        """How many units run at once."""
+        return self.engine.workers
 
     def __enter__(self) -> WorkerPool:
         return self
@@ -87,48 +78,36 @@ class WorkerPool:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._stop(wait=kind is None)
+        self.engine.stop(wait=kind is None)
 
     def rest(self) -> None:
-        """End the workers, and with them what their libraries hold; `map` starts new ones."""
-        self._stop(wait=True)
+        """End the workers of a stage, and with them what their libraries hold."""
+        self.engine.rest()
 
-    def _running(self) -> ProcessPoolExecutor:
-        if self._executor is None:
-            # Not fork: threads of this process (PyArrow's, Numba's) must not be forked half-way.
-            # Not spawn: every worker would import all anew, a second of processor time each.
-            _ensure_server()
-            self._executor = ProcessPoolExecutor(
-                self.workers,
-                multiprocessing.get_context("forkserver"),
-                initializer=start_worker,
-            )
-        return self._executor
-
-    def _stop(self, *, wait: bool) -> None:
-        if self._executor is None:
+    @contextmanager
+    def at_least(self, workers: int) -> Iterator[WorkerPool]:
+        """So many workers for units that wait more than they work; a cluster has what it has."""
+        if self.workers >= workers or not isinstance(self.engine, ProcessEngine):
+            yield self
             return
-        processes = list((self._executor._processes or {}).values())
-        self._executor.shutdown(wait=wait, cancel_futures=True)
-        if not wait:
-            for process in processes:
-                process.terminate()
-            for process in processes:
-                process.join(5)
-        self._executor = None
+        with WorkerPool(workers, max_deaths=self.max_deaths) as wider:
+            yield wider
 
     def map(
         self,
         function: Callable[[U], R],
         units: Sequence[U],
         after_death: Callable[[U], U] | None = None,
+        give_up: Callable[[int, U, int], R] | None = None,
     ) -> Iterator[R]:
         """`function` of every unit, in the units' order, at most 2 x workers in flight.
 
-        A worker's death loses nothing: the pool is rebuilt, what had ended is kept, and every
-        unit that was in flight runs again, alone, so that the one that kills is known. Where
-        there is an `after_death`, each of them runs as `after_death` of it. Raises
-        WorkerDiedError naming the unit after MAX_DEATHS deaths, and whatever `function` raises.
+        A worker's death loses nothing: what had ended is kept, and every unit that was in flight
+        with it runs again, alone, so that the one that kills is known. Where there is an
+        `after_death`, each of them runs as `after_death` of it. A unit on which workers died
+        `max_deaths` times more is given up: its result is that of `give_up`, told its place, the
+        unit and how many died; without one WorkerDiedError is raised, which names it. Raises
+        whatever `function` raises, and StopRequested between units.
         """
         units = list(units)
         flying: dict[int, Future[R]] = {}
@@ -137,27 +116,36 @@ class WorkerPool:
         try:
             while position < len(units):
                 ahead = 1 if suspects else 2 * self.workers
+                error: BaseException | None = None
                 try:
                     for at in range(position, min(position + ahead, len(units))):
                         if at not in flying:
-                            flying[at] = self._running().submit(function, units[at])
-                    result = flying[position].result()
-                except BrokenProcessPool as error:
-                    self._stop(wait=False)
+                            flying[at] = self.engine.executor().submit(function, units[at])
+                    result = _awaited(flying[position], flying.values())
+                except Exception as raised:
+                    if not self.engine.is_death(raised):
+                        raise
+                    error = raised
+                if error is not None:
+                    self.engine.after_death(flying.values())
                     deaths += 1
-                    if position in suspects and deaths > MAX_DEATHS:
+                    lost = {at for at, f in flying.items() if self._died(f)}
+                    lost |= set(range(position, min(position + ahead, len(units)))) - set(flying)
+                    flying = {at: future for at, future in flying.items() if at not in lost}
+                    given_up = position in suspects and deaths > self.max_deaths
+                    if not given_up:
+                        for at in lost - suspects:
+                            suspects.add(at)
+                            if after_death is not None:
+                                units[at] = after_death(units[at])
+                        continue
+                    if give_up is None:
                         raise WorkerDiedError(
                             f"a worker process died {deaths} times on {units[position]!r}: "
                             "expected it to finish; look for memory limits or a damaged input file"
                         ) from error
-                    flying = {at: future for at, future in flying.items() if _has_ended(future)}
-                    lost = range(position, min(position + ahead, len(units)))
-                    for at in set(lost) - set(flying) - suspects:
-                        suspects.add(at)
-                        if after_death is not None:
-                            units[at] = after_death(units[at])
-                    continue
-                flying.pop(position)
+                    result = give_up(position, units[position], deaths)
+                flying.pop(position, None)
                 suspects.discard(position)
                 position, deaths = position + 1, 0
                 yield result
@@ -165,29 +153,35 @@ class WorkerPool:
             for future in flying.values():
                 future.cancel()
 
-
-def _ensure_server() -> None:
-    """Start the fork server where none runs, with this process's import path and no other.
-
-    By itself it would look for modules in the current folder first, where files of any name may
-    lie, and not where a script's own modules are (Python before 3.14).
-    """
-    folders = [*filter(None, [os.environ.get("PYTHONPATH")]), *sys.path]
-    wanted = {"PYTHONPATH": os.pathsep.join(folders), "PYTHONSAFEPATH": "1"}
-    before = {name: os.environ.get(name) for name in wanted}
-    os.environ.update(wanted)
-    try:
-        forkserver.ensure_running()
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
+    def _died(self, future: Future[Any]) -> bool:
+        """Whether its unit has to run again; one that is still running elsewhere has not."""
+        if future.cancelled():
+            return True
+        if not future.done():
+            return False
+        error = future.exception()
+        return error is not None and self.engine.is_death(error)
 
 
-def _has_ended(future: Future[R]) -> bool:
-    """Whether a unit's function returned or raised, before its pool broke."""
-    if not future.done() or future.cancelled():
-        return False
-    return not isinstance(future.exception(), BrokenProcessPool)
+def _awaited(future: Future[R], flying: Iterable[Future[R]]) -> R:
+    """The result; when a stop is asked for, what is in flight may end first, for a while."""
+    with stopping.between_units():
+        while not future.done() and stopping.requested() is None:
+            wait([future], POLL_SECONDS)
+        if (stop := stopping.requested()) is not None:
+            for waiting in flying:
+                waiting.cancel()
+            wait(flying, STOP_SECONDS)
+            raise stop
+    return future.result()
+
+
+def open_pool(config: Config, preload: Sequence[str] = ()) -> WorkerPool:
+    """The workers that the configuration asks for. Raises ConfigError for a cluster without Dask,
+    without workers, or with another version of this program."""
+    deaths = config.run.max_deaths
+    if config.engine == "process":
+        return WorkerPool(config.workers, preload, max_deaths=deaths)
+    from runtime.cluster import DaskEngine
+
+    return WorkerPool(config.workers, engine=DaskEngine.of(config), max_deaths=deaths)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Self
 
 from runtime.errors import WorkspaceError
+from runtime.image_bytes import DROPPED, dropped_rows
 from runtime.image_parts import ImagePartName
 from runtime.image_words import FORBIDDEN, SCHEMA, fold_part
 from runtime.parts import PartFolder, Seal
@@ -57,8 +58,17 @@ class RedirectRules:
 class ImageIndex:
     """The index of one run."""
 
-    def __init__(self, run: Run, *, read_only: bool = False) -> None:
+    def __init__(
+        self,
+        run: Run,
+        *,
+        read_only: bool = False,
+        is_published: Callable[[str], bool] | None = None,
+    ) -> None:
+        """`is_published` says of a digest whether a release has the bytes: a picture that neither
+        has any more is to be fetched again. None takes pictures to be where they were."""
         self.run = run
+        self._is_published = is_published
         self.path = index_path(run)
         if read_only:
             if not self.path.is_file():
@@ -83,6 +93,7 @@ class ImageIndex:
         """What a run's image parts hold, for looking up: from its index, or read again."""
         self = cls.__new__(cls)
         self.run, self.path = run, index_path(run)
+        self._is_published = None
         if self.path.is_file():
             self._db = sqlite3.connect(f"{self.path.absolute().as_uri()}?mode=ro", uri=True)
             try:
@@ -176,8 +187,16 @@ class ImageIndex:
         known = self._known(self.run.images)
         for name, seal in seals.items():
             if name not in known:
-                fold_part(self._db, self.run, name)
+                fold_part(self._db, self.run, name, self._nowhere(name, seal))
                 self._remember(f"images/{name}", seal.sha256)
+
+    def _nowhere(self, name: str, seal: Seal) -> set[int]:
+        """Rows of a part whose bytes went from it, and lie in no release either."""
+        published = self._is_published
+        if published is None or not seal.counts.get(DROPPED):
+            return set()
+        rows = dropped_rows(self.run.images.path(name))
+        return {row for row, sha256 in rows if not published(sha256)}
 
     def _resolve(self, redirects: RedirectRules | None) -> None:
         """Follow every wanted redirect to its last word, and want what it leads to."""

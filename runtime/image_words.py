@@ -7,16 +7,18 @@ when it was last confirmed, where it redirects to, or what was forbidden since.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import pyarrow as pa
 
+from runtime.image_bytes import DROPPED
 from runtime.image_parts import ImagePartName
 from runtime.workspace import Run
 
 FORBIDDEN = frozenset({"robots", "opted_out"})
 """Outcomes that take back what was received earlier."""
+_TAKING_BACK = FORBIDDEN | {DROPPED}
 
 # `last` is the outcome of this run's last attempt; the rest is what counts of all attempts.
 SCHEMA = """
@@ -62,14 +64,20 @@ _FOLDED = (
 )  # fmt: skip
 
 
-def fold_part(db: sqlite3.Connection, run: Run, name: str) -> None:
-    """Fold one image part of `run` in; attempts are counted for the run that made them."""
+def fold_part(db: sqlite3.Connection, run: Run, name: str, nowhere: Collection[int] = ()) -> None:
+    """Fold one image part of `run` in; attempts are counted for the run that made them.
+
+    The rows `nowhere` had a picture whose bytes no part and no release has any more: they are as
+    good as never received.
+    """
     own = ImagePartName.parse(name).run_id in (None, run.run_id)
     row_number = 0
     for batch in run.images.stream(name, _FOLDED):
         for row in _rows(batch):
+            if row_number in nowhere:
+                row |= {"outcome": DROPPED, "sha256": None, "etag": None, "last_modified": None}
             outcome = row["outcome"]
-            kind = "forbidden" if outcome in FORBIDDEN else outcome
+            kind = "forbidden" if outcome in _TAKING_BACK else outcome
             db.execute(
                 _UPSERTS.get(kind, _UPSERTS["failed"]),
                 {

@@ -38,3 +38,24 @@ def workspace_lock(workspace: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def lock_holder(workspace: Path) -> int | None:
+    """The process that holds the workspace; None where none does, or the kernel does not tell.
+
+    The lock itself is not tried: a look must not keep a run from starting.
+    """
+    path = workspace / ".lock"
+    try:
+        inode = path.stat().st_ino
+        lines = Path("/proc/locks").read_text(encoding="ascii").splitlines()
+        told = path.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError):
+        return None
+    # 1: FLOCK  ADVISORY  WRITE 1234 08:01:5678 0 EOF
+    held = any(
+        fields[1] == "FLOCK" and fields[-3].endswith(f":{inode}")
+        for line in lines
+        if len(fields := line.split()) >= 8 and "->" not in fields
+    )
+    return int(told) if held and told.isdecimal() else None

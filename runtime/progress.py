@@ -1,4 +1,4 @@
-"""Progress of long work on stderr: a bar on a terminal, a plain line now and then elsewhere."""
+"""Progress of long work: a bar on a terminal, an event of the log now and then elsewhere."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Protocol, TextIO
+from typing import Protocol
+
+from runtime import logs
 
 PLAIN_SECONDS = 10.0
 
@@ -18,18 +20,15 @@ class Tick(Protocol):
 
 
 @contextmanager
-def progress(
-    label: str, total: int | None = None, *, quiet: bool = False, stream: TextIO | None = None
-) -> Iterator[Tick]:
+def progress(label: str, total: int | None = None, *, quiet: bool = False) -> Iterator[Tick]:
     """Show the progress of one piece of work; yields the function that reports it."""
-    stream = stream or sys.stderr
     if quiet:
         yield lambda done, total=None: None
-    elif stream.isatty():
+    elif sys.stderr.isatty():
         with _bar(label, total) as tick:
             yield tick
     else:
-        yield _Lines(label, total, stream)
+        yield _Lines(label, total)
 
 
 @contextmanager
@@ -51,10 +50,10 @@ def _bar(label: str, total: int | None) -> Iterator[Tick]:
 
 
 class _Lines:
-    """A line at most every PLAIN_SECONDS, so that logs of cron stay short."""
+    """An event at most every PLAIN_SECONDS, so that logs of cron stay short."""
 
-    def __init__(self, label: str, total: int | None, stream: TextIO) -> None:
-        self.label, self.total, self.stream = label, total, stream
+    def __init__(self, label: str, total: int | None) -> None:
+        self.label, self.total = label, total
         self._last = time.monotonic()
 
     def __call__(self, done: int, total: int | None = None) -> None:
@@ -63,4 +62,4 @@ class _Lines:
         if now - self._last >= PLAIN_SECONDS:
             self._last = now
             of = f"/{self.total}" if self.total is not None else ""
-            print(f"{self.label}: {done}{of}", file=self.stream, flush=True)
+            logs.info(f"{self.label}: {done}{of}", done=done, total=self.total)

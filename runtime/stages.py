@@ -6,7 +6,6 @@ makes a part runs in a worker, writes the part itself, and its seal's counts are
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Generic, TypeVar
 
+from runtime import logs
 from runtime.config import Config
 from runtime.executor import WorkerPool
 from runtime.parts import PartFolder
@@ -52,11 +52,8 @@ class StageResult:
     counts: Counts
     made: int = 0
     failed_sites: dict[str, str] = field(default_factory=dict)
-
-
-def warn(message: str) -> None:
-    """One line on stderr about something that was mended."""
-    print(f"mep3m: {message}", file=sys.stderr, flush=True)
+    set_aside: dict[str, str] = field(default_factory=dict)
+    """By part, why it was set aside."""
 
 
 def run_units(
@@ -66,19 +63,36 @@ def run_units(
     units: Sequence[Unit[W]],
     function: Callable[[W], object],
     after_death: Callable[[W], W] | None = None,
+    set_aside: Callable[[W, str], None] | None = None,
 ) -> StageResult:
     """Make every part that is not current and remove those no unit makes any more.
 
     `function` seals a part of the same name and key in each of `outputs`, the one whose counts
     are reported last. A damaged part is named on stderr and made again. `after_death` makes of
-    the work that was in flight when a worker died what is tried next, one unit at a time.
+    the work that was in flight when a worker died what is tried next, one unit at a time. A part
+    on which workers died again and again is written by `set_aside`, in this process, and named;
+    without one it ends the stage.
     """
     stale = stale_units(outputs, units)
+    lost: dict[str, str] = {}
+
+    def give_up(place: int, work: W, deaths: int) -> None:
+        assert set_aside is not None
+        name, why = stale[place].name, f"workers died {deaths} times on this part"
+        set_aside(work, why)
+        lost[name] = why
+        logs.warning(
+            f"part {outputs[-1].path(name)}: {why}, expected one to finish it; it is set aside and "
+            "tried again by the next run; look for memory limits or a damaged input file",
+            part=name,
+        )
+
     with progress(label, len(stale), quiet=context.quiet) as tick:
         works = [unit.work for unit in stale]
-        for done, _ in enumerate(context.pool.map(function, works, after_death), start=1):
+        results = context.pool.map(function, works, after_death, give_up if set_aside else None)
+        for done, _ in enumerate(results, start=1):
             tick(done)
-    return StageResult(add_counts(outputs[-1], units), made=len(stale))
+    return StageResult(add_counts(outputs[-1], units), made=len(stale), set_aside=lost)
 
 
 def stale_units(outputs: Sequence[PartFolder], units: Sequence[Unit[W]]) -> list[Unit[W]]:
@@ -103,7 +117,7 @@ def _current(folder: PartFolder, unit: Unit[W]) -> bool:
         return False
     problem = folder.damage(unit.name, seal)
     if problem is not None:
-        warn(f"part {folder.path(unit.name)}: {problem}; making it again")
+        logs.warning(f"part {folder.path(unit.name)}: {problem}; making it again")
         return False
     return True
 

@@ -13,6 +13,7 @@ from urllib.parse import quote
 from runtime.errors import WorkspaceError
 from runtime.keys import digest
 from runtime.parts import PartFolder
+from runtime.run_ids import next_run_id, start_of
 from runtime.storage import explain_os_error, read_json, write_json
 from runtime.tables import (
     ABSENT,
@@ -34,6 +35,8 @@ from runtime.tables import (
 
 MAX_FILE_KEY = 100
 STAGES = ("crawl", "merge", "fetch", "clean", "map", "dedupe", "publish")
+GATE_FAILED = "gate_failed"
+"""The status of a run that must not publish; the next one begins anew."""
 IMPORT_STAGES = ("import", "clean", "map", "dedupe", "publish")
 
 
@@ -144,6 +147,15 @@ class Run:
         """Replace some entries of `run.json`."""
         write_json(self.folder / "run.json", {**self.record, **changes})
 
+    def accept(self, gates: Iterable[str]) -> None:
+        """Record gates that a person accepted, beside those that were before."""
+        self.update(accepted=sorted({*self.accepted, *gates}))
+
+    @property
+    def accepted(self) -> tuple[str, ...]:
+        """The gates that a person accepted: the run may publish though it failed them."""
+        return tuple(self.record.get("accepted", ()))
+
     def finish_stage(self, stage: str, counts: Mapping[str, int]) -> None:
         """Record a finished stage's counts; what came after it is no longer current."""
         before = self.stages[: self.stages.index(stage)]
@@ -171,6 +183,12 @@ class Run:
             )
 
     @property
+    def started(self) -> datetime | None:
+        """When it was started, by the clock of that day; None where nothing says."""
+        text = self.record.get("started")
+        return datetime.fromisoformat(text) if text else start_of(self.run_id)
+
+    @property
     def is_imported(self) -> bool:
         """Whether its records come from an existing copy instead of a crawl."""
         return "imported" in self.record
@@ -182,7 +200,7 @@ class Run:
 
     @property
     def is_finished(self) -> bool:
-        """True once the run published, or found that there was nothing to publish."""
+        """True once the run published, found nothing to publish, or failed a gate."""
         return str(self.record["status"]) != "running"
 
 
@@ -244,20 +262,22 @@ class Workspace:
         return runs[-1] if runs and not runs[-1].is_finished else None
 
     def new_run(self, now: datetime, sites: Iterable[str], **record: Any) -> Run:
-        """Start a run named after `now`; a second one of that second gets a suffix.
+        """Start a run named after `now`, later than every other run, whatever the clock says.
 
         `record` are further entries of its `run.json`.
         """
-        stem = now.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
-        taken = {run.run_id for run in self.runs()}
-        run_id = next(
-            n for i in range(len(taken) + 1) if (n := stem + ("", f"-{i}")[i > 0]) not in taken
-        )
+        folders = self.folder / "runs"
+        taken = [path.name for path in folders.iterdir()] if folders.is_dir() else []
+        run_id = next_run_id(now, max((name for name in taken if start_of(name)), default=None))
+        started = now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         run = Run(self.folder / "runs" / run_id)
         write_json(
             run.folder / "run.json",
-            {"run_id": run_id, "status": "running", "sites": sorted(sites), "stages": {}, **record},
-        )
+            {
+                "run_id": run_id, "started": started, "status": "running", "sites": sorted(sites),
+                "stages": {}, **record,
+            },
+        )  # fmt: skip
         return run
 
     def latest_release(self) -> Path | None:

@@ -15,6 +15,7 @@ from runtime.stages import Context, StageResult, Unit, run_units
 from runtime.storage import sha256_file
 from taxonomy.curated import load_mapping
 from taxonomy.labelling import MapWork, Tools, map_part
+from taxonomy.set_aside import set_aside_part
 from taxonomy.site_mappings import answers_digest, mapping_of
 from taxonomy.title_model.model import load_model
 from taxonomy.tree import SHIPPED_TREE, Tree, load_tree
@@ -54,7 +55,8 @@ def map_records(context: Context) -> StageResult:
         key = run_key("map", code, None, inputs)
         units.append(Unit(name, key, MapWork(run, name, key, used)))
     run.update(answers=answers_digest(run.record["sites"], context.config, context.config_folder))
-    return run_units(context, "map: parts", [run.decisions("map"), run.labels], units, map_part)
+    outputs = [run.decisions("map"), run.labels]
+    return run_units(context, "map: parts", outputs, units, map_part, set_aside=set_aside_part)
 
 
 def _checked_model(context: Context, tree: Tree) -> Path | None:

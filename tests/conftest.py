@@ -11,6 +11,9 @@ import os
 import pytest
 from hypothesis import settings
 
+from operations.running import PRELOADED, WARM
+from runtime.executor import WorkerPool
+
 settings.register_profile("repeatable", derandomize=True, deadline=None, database=None)
 settings.register_profile("soak", deadline=None, database=None, max_examples=2_000, print_blob=True)
 settings.load_profile("repeatable")
@@ -26,6 +29,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """In several processes the long tests come first, so that none ends long after the others."""
     if "PYTEST_XDIST_WORKER" in os.environ:
         items.sort(key=lambda item: "integration" not in item.path.parts)
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Workers of commands that tests call in this process are forked with everything imported."""
+    del session
+    WorkerPool(1, ["pipeline", *PRELOADED.values(), WARM])
 
 
 @pytest.hookimpl(optionalhook=True)

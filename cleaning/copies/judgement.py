@@ -6,7 +6,6 @@ fingerprint table, some 280 bytes a record at the most, and of one part.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,6 +23,7 @@ from cleaning.copies.thresholds import NeighbourThresholds
 from cleaning.copies.titles_alone import RULE as TITLE_ALONE
 from cleaning.copies.titles_alone import judge_titles_alone
 from cleaning.copies.verdict import PublishedGroups, Verdicts, judge_copies
+from runtime.run_ids import start_of
 from runtime.tombstones import REMOVED
 
 if TYPE_CHECKING:
@@ -69,7 +69,8 @@ def _judge(work: DedupeWork, index: PublishedIndex | None) -> None:
 
 def _start_of(run_id: str) -> int:
     """When a run started, as its id says, in microseconds since 1970."""
-    moment = datetime.strptime(run_id[:16], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+    moment = start_of(run_id)
+    assert moment is not None, "only runs whose names say it are handed over"
     return int(moment.timestamp()) * 1_000_000
 
 

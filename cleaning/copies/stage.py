@@ -6,7 +6,6 @@ in one worker, and writes per listings part the survivors and a decision on ever
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from runtime.config import DedupeConfig
 from runtime.errors import WorkspaceError
 from runtime.parts import PartFolder, run_key
 from runtime.progress import progress
+from runtime.run_ids import start_of
 from runtime.stages import Context, StageResult, Unit, add_counts, stale_units
 from runtime.storage import sha256_file
 from runtime.tables import FINGERPRINT
@@ -24,7 +24,6 @@ from runtime.tombstones import IMAGE, Tombstone, load_tombstones
 from runtime.workspace import Run
 
 VERSION = "4"
-_RUN_ID = re.compile(r"\d{8}T\d{6}Z")
 
 
 @dataclass(frozen=True)
@@ -58,7 +57,7 @@ def dedupe(context: Context) -> StageResult:
     _require_version(run.cleaned, parts, version)
     index = comparable_index(context, version)
     ids = (earlier.run_id for earlier in context.workspace.runs())
-    earlier = tuple(name for name in ids if name <= run.run_id and _RUN_ID.match(name))
+    earlier = tuple(name for name in ids if name <= run.run_id and start_of(name))
     inputs = {f"cleaned/{name}": cleaned[name].sha256 for name in parts}
     inputs |= {f"labels/{name}": labels[name].sha256 for name in parts}
     inputs["release"] = "" if index is None else sha256_file(index)

@@ -21,6 +21,7 @@ from cleaning.images.fingerprints import fingerprint_batch
 from cleaning.images.rules import ImageFacts
 from runtime.allowance import SIGNAL, is_expendable, limited_memory, limited_time, unheard
 from runtime.apart import OUT_OF_MEMORY, Death, judged_apart
+from runtime.image_bytes import picture_bytes
 from runtime.image_index import ImagePlace
 from runtime.workspace import Run
 
@@ -109,9 +110,8 @@ class _Origin:
     def read(self, rows: Sequence[int]) -> Iterator[bytes]:
         """Origin bytes, in the rows' order."""
         Image.init()  # loading the formats' modules shall not count as the first picture's time
-        for _, table in self.run.images.take(self.part, rows, ["image"]):
-            for value in table["image"]:
-                yield value.as_py()
+        for data in picture_bytes(self.run, self.part, rows):
+            yield b"" if data is None else data.to_pybytes()
 
     def judge(self, data: bytes) -> Picture:
         """One picture's facts, in the process apart."""

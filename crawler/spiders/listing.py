@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from datetime import UTC, datetime
 from typing import Any, NoReturn
 
 from scrapy import Request, Spider
@@ -23,6 +22,7 @@ from crawler.frontier import Visit
 from crawler.http import FetchFault, HttpAnswer
 from crawler.politeness import ROBOTS_MAX_BYTES, backoff, retry_after
 from crawler.reading import judge
+from runtime.clock import now
 
 RETRY_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
 PAUSE_STATUSES = frozenset({429, 503})
@@ -74,8 +74,7 @@ class ListingSpider(Spider):
     def _answer(self, response: Response) -> Answer:
         visit: Visit | RobotsVisit = response.meta["visit"]
         came: HttpAnswer = response.answer  # type: ignore[attr-defined]
-        moment = datetime.fromtimestamp(self._clock(), UTC)
-        return Answer(visit.url, came.status, came.headers, came.body, moment)
+        return Answer(visit.url, came.status, came.headers, came.body, now())
 
     async def parse(self, response: Response) -> None:
         """One page: retried, followed as a redirect, or captured, read and committed."""

@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 
 from provenance.release_copy import ReleaseCopy
 from runtime.errors import WorkspaceError
+from runtime.image_bytes import lacks_bytes
 from runtime.image_index import index_path
 from runtime.parts import PartFolder
 from runtime.tables import IMAGES
@@ -53,7 +54,7 @@ def provide_pictures(run: Run, target: Run, releases: Sequence[ReleaseCopy]) -> 
     for name, seal in run.images.seals().items():
         if run.images.damage(name, seal) is not None:
             gone.add(name)
-        elif _lacks_bytes(run.images.path(name)):
+        elif lacks_bytes(run.images.path(name)):
             dropped.append(name)
         else:
             link_part(run.images, target.images, name)
@@ -95,23 +96,6 @@ def link_part(source: PartFolder, target: PartFolder, name: str) -> None:
 
 
 # ----------------------------------------------------------------- what has to be found
-
-
-def _lacks_bytes(path: Path) -> bool:
-    """Whether a part has fewer pictures than it received; footers tell, no picture is read."""
-    with pq.ParquetFile(path) as file:
-        names = file.schema_arrow.names
-        image, digest = names.index("image"), names.index("sha256")
-        for number in range(file.num_row_groups):
-            group = file.metadata.row_group(number)
-            if _nulls(group, image) > _nulls(group, digest):
-                return True
-    return False
-
-
-def _nulls(group: pq.RowGroupMetaData, column: int) -> int:
-    statistics = group.column(column).statistics
-    return 0 if statistics is None else int(statistics.null_count)
 
 
 def _dropped_digests(images: PartFolder, name: str) -> Iterator[str]:

@@ -18,7 +18,7 @@ from crawler.sources import sites_of
 from provenance.rebuild.pictures import link_part, missing_pictures, provide_pictures
 from provenance.rebuild.recipe import Recipe, lay_out, products_file
 from provenance.release_copy import ReleaseCopy
-from provenance.replay import ReplayWork, replay_site
+from provenance.replay import ReplayWork, replay_site, require_recorded
 from release.adoption import ADOPTING
 from release.pointer import point_at
 from runtime.errors import WorkspaceError
@@ -54,6 +54,7 @@ def prepare_scratch(
     """
     real, scratch = workspace.run(recipe.run_id), Workspace(folder / "workspace")
     scratch.prepare()
+    require_recorded(real)
     config = lay_out(recipe, workspace, folder / "config", pool.workers)
     _place_releases(scratch, workspace, recipe.version, parent)
     for name in recipe.tombstones:

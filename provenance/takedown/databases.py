@@ -14,6 +14,7 @@ from pathlib import Path
 from crawler.archive import INDEX_FILE
 from crawler.memory_file import STATE_FILE
 from provenance.takedown.job import Job
+from runtime.image_bytes import PLACES_FILE
 from runtime.image_index import index_path
 from runtime.workspace import Workspace
 
@@ -38,6 +39,7 @@ def purge_databases(workspace: Workspace, job: Job) -> None:
         remove_database(index_path(run))
         remove_database(run.folder / INDEX_FILE)
     remove_database(workspace.folder / STATE_FILE)
+    remove_database(workspace.folder / PLACES_FILE)
 
 
 def remove_database(path: Path) -> None:

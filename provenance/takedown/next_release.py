@@ -47,16 +47,14 @@ from release.manifest import (
 )
 from release.pointer import point_at
 from release.shards import ShardWork, shard_name, write_shard
-from release.withdrawn import WITHDRAWN, withdrawal
+from release.withdrawn import withdraw_release, withdrawal
 from runtime.config import Config
 from runtime.executor import WorkerPool
 from runtime.keys import digest
 from runtime.storage import (
     fsync_folder,
     link_or_copy,
-    read_json,
     sha256_file,
-    write_json,
 )
 from runtime.tables import DECISIONS, FINGERPRINTS, LINEAGE, Table
 from runtime.workspace import Workspace
@@ -236,19 +234,7 @@ def _decisions(parent: Path, entry: FileEntry, folder: Path, job: Job) -> FileEn
 def withdraw(workspace: Workspace, job: Job) -> None:
     """Leave of the releases that held what leaves a stub of their manifests, and nothing else."""
     for version in job.releases:
-        folder = workspace.releases / version
-        if withdrawal(folder) is None:
-            value = read_json(folder / MANIFEST)
-            kept = ("format", "name", "version", "run_id", "software")
-            stub = {name: value[name] for name in kept if name in value}
-            stub["records"] = value["counts"]["records"]
-            stub[WITHDRAWN] = {"at": job.at, "reason": job.reason or "a takedown"}
-            write_json(folder / MANIFEST, stub)
-        for path in folder.iterdir():
-            if path.is_dir():
-                shutil.rmtree(path)
-            elif path.name != MANIFEST:
-                path.unlink()
+        withdraw_release(workspace.releases / version, job.at, job.reason or "a takedown")
         shutil.rmtree(workspace.attachments(version), ignore_errors=True)
         recipe_path(workspace, version).unlink(missing_ok=True)  # it cannot be made again
 

@@ -81,6 +81,13 @@ def replace_part(
     _swap(path)
 
 
+def share_part(source: Path, path: Path) -> None:
+    """Put the part at `source` and its seal in the place of `path`, as one file with it."""
+    link_or_copy(source, _staged(path))
+    write_json(_staged(path.with_suffix(".json")), read_json(source.with_suffix(".json")))
+    _swap(path)
+
+
 def _swap(path: Path) -> None:
     staged, seal = _staged(path), _staged(path.with_suffix(".json"))
     if staged.is_file():

@@ -20,11 +20,11 @@ from release.imports.errors import CopyError
 from release.imports.json_rows import JsonRow, JsonRows
 from release.imports.rows import UNKNOWN_LABEL, RowReader
 from release.imports.source import CopySource
+from runtime import logs
 from runtime.columns import record_batch
 from runtime.keys import digest
 from runtime.parts import PartFolder
 from runtime.progress import progress
-from runtime.stages import warn
 from runtime.tables import ANNOTATIONS
 from taxonomy.tree import Tree
 
@@ -95,7 +95,7 @@ def scan_copy(
             tick(chunk.number)
     if reader.unknown_keys:
         keys = ", ".join(sorted(reader.unknown_keys)[:8])
-        warn(f"{source.annotations}: keys that no record takes over: {keys}")
+        logs.warning(f"{source.annotations}: keys that no record takes over: {keys}")
     return scan
 
 

@@ -18,6 +18,7 @@ from runtime.console import Outcome
 from runtime.errors import ConfigError, WorkspaceError
 from runtime.exits import Exit
 from runtime.locks import workspace_lock
+from runtime.opening import reading
 from runtime.storage import write_bytes
 from runtime.workspace import Run, Workspace
 from taxonomy.curated import CuratedMapping, load_mapping
@@ -83,7 +84,7 @@ def review(config: Config, config_folder: Path, options: Options, *, quiet: bool
     asked = (options.export, options.apply, options.show_coverage or None)
     if sum(choice is not None for choice in asked) > 1:
         raise ConfigError("expected one of --export, --apply and --coverage, got several")
-    workspace = Workspace((config_folder / config.workspace).resolve())
+    workspace = reading(config, config_folder)
     desk = _desk(workspace, config, config_folder)
     if options.site is not None and options.site not in desk.files:
         known = ", ".join(sorted(desk.files)) or "none"

@@ -15,6 +15,7 @@ from runtime.config import Config
 from runtime.console import Outcome, table
 from runtime.errors import ConfigError
 from runtime.exits import Exit
+from runtime.opening import reading, workspace_folder, writing
 from runtime.progress import progress
 from runtime.storage import sha256_file, write_json
 from runtime.workspace import Workspace
@@ -54,9 +55,10 @@ def evaluate_model(
     tree = _tree(config, config_folder)
     leaves, folder = tree.leaves(), _release(config, config_folder, release)
     figures = evaluate(load_model(model, tree), labelled_titles(folder, leaves, tree), leaves, tree)
-    workspace = Workspace((config_folder / config.workspace).resolve())
-    if folder.parent == workspace.releases:
-        write_json(workspace.attachments(folder.name) / f"{model.stem}.json", figures)
+    if folder.parent == Workspace(workspace_folder(config, config_folder)).releases:
+        with writing(config, config_folder) as opened:
+            kept = opened.workspace.attachments(folder.name) / f"{model.stem}.json"
+            write_json(kept, figures)
     return _told(model, figures)
 
 
@@ -66,7 +68,7 @@ def _tree(config: Config, config_folder: Path) -> Tree:
 
 
 def _release(config: Config, config_folder: Path, release: str | None) -> Path:
-    workspace = Workspace((config_folder / config.workspace).resolve())
+    workspace = reading(config, config_folder)
     if release is None:
         found = workspace.latest_release()
     else:

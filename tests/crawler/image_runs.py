@@ -32,7 +32,7 @@ JPEG = {"Content-Type": "image/jpeg"}
 class HerePool(WorkerPool):
     """Runs every unit at once, in this process."""
 
-    def map(self, function: Callable[[U], R], units: Sequence[U]) -> Iterator[R]:
+    def map(self, function: Callable[[U], R], units: Sequence[U], *care: object) -> Iterator[R]:
         return map(function, units)
 
 

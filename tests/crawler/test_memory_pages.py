@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from crawler.memory import CarriedPage, ProductMemory, bring_up_to_date, run_start, tile_look
+from crawler.memory import CarriedPage, ProductMemory, bring_up_to_date, tile_look
 from tests.crawler.recorded_runs import START, Crawls, page_of
 
 LOOK = tile_look("title 1", "http://s/i/1")
@@ -97,16 +97,3 @@ def test_a_carried_page_keeps_its_age_and_the_tiles_of_its_capture(crawls: Crawl
     assert (found.run_id, found.fetched_at, found.capture_offset) == (run.run_id, at, 1000)
     assert carried(crawls, 7.0, tile_look("new tile", "http://s/i/1")) is None
     assert carried(crawls, 2.0, LOOK) is None
-
-
-@pytest.mark.parametrize(
-    ("run_id", "expected"),
-    [
-        ("20260101T000000Z", START),
-        ("20260101T000000Z-12", START),
-        ("20261399T000000Z", None),
-        ("backup", None),
-    ],
-)
-def test_a_runs_start_is_in_its_name(run_id: str, expected: datetime | None) -> None:
-    assert run_start(run_id) == expected

@@ -15,11 +15,15 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from cleaning.titles.sketch import title_sketches
 from provenance.verify import verify
 from release.manifest import MANIFEST, POINTER
 from release.schema import RELEASE_SCHEMA
+from release.signature import SIGNATURE, sign_manifest
 from runtime.tables import DECISIONS, FINGERPRINTS, LINEAGE
 from runtime.tombstones import Tombstone, append_tombstones, keyed_hash
 from runtime.workspace import Workspace
@@ -102,6 +106,11 @@ def edit_manifest(change: Callable[[dict[str, Any]], object]) -> Damage:
         (release / MANIFEST).write_text(json.dumps(value))
 
     return damage
+
+
+def entry(manifest: dict[str, Any], start: str) -> dict[str, Any]:
+    found: dict[str, Any] = next(e for e in manifest["files"] if e["path"].startswith(start))
+    return found
 
 
 def swap_shards(_: Workspace, release: Path) -> None:
@@ -209,6 +218,11 @@ DAMAGES: dict[str, tuple[Damage, str, str | None]] = {
         LINES, LINES,
     ),
     "first_release": (of_lineage(set_all("first_release", lambda _: VERSION)), LINES, LINES),
+    "later_first_release": (
+        of_lineage(set_all("first_release", lambda _: "9.0.0")), LINES, LINES
+    ),
+    "run_of_record": (of_shard(set_all("run_id", lambda _: "x")), "data/", MANIFEST),
+    "run_of_decision": (of_ledger(set_all("run_id", lambda _: "x")), "decisions/", "decisions/"),
     "decision": (of_ledger(unpublish), "decisions/", LINES),
     "decision_dropped": (of_ledger(drop_published), "decisions/", LINES),
     "decisions_unsorted": (of_ledger(lambda r: r.reverse()), "decisions/", "decisions/"),
@@ -219,6 +233,22 @@ DAMAGES: dict[str, tuple[Damage, str, str | None]] = {
     "moved_capture": (of_shard(set_all("capture_offset", lambda _: 7)), "data/", "data/"),
     "counts": (edit_manifest(lambda m: m["counts"].update(records=999)), MANIFEST, MANIFEST),
     "counts_of_added": (edit_manifest(lambda m: m["counts"].update(added=0)), MANIFEST, MANIFEST),
+    "counts_of_ledger": (
+        edit_manifest(lambda m: entry(m, "decisions/1.1.0")["ledger"].update(records=7)),
+        "decisions/", "decisions/",
+    ),
+    "no_counts_of_ledger": (
+        edit_manifest(lambda m: entry(m, "decisions/1.1.0").update(ledger=None)),
+        "decisions/", "decisions/",
+    ),
+    "rows_of_lineage": (edit_manifest(lambda m: entry(m, LINES).update(rows=0)), LINES, None),
+    "no_runs": (edit_manifest(lambda m: m.update(runs={})), MANIFEST, MANIFEST),
+    "radius_of_a_run": (
+        edit_manifest(lambda m: min(m["runs"].items())[1]["settings"].update(dedupe_radius=0.0)),
+        MANIFEST, MANIFEST,
+    ),
+    "no_terms": (edit_manifest(lambda m: m.update(sites={})), MANIFEST, MANIFEST),
+    "no_parent": (edit_manifest(lambda m: m.update(parent=None)), LINES, LINES),
     "parent": (
         edit_manifest(lambda m: m["parent"].update(manifest_sha256="0" * 64)), MANIFEST, MANIFEST
     ),
@@ -256,6 +286,47 @@ def test_the_release_is_sound_before_any_damage(grown: Workspace, tmp_path: Path
     assert verify(renamed, quiet=True) == []
 
 
+def consistent_title(workspace: Workspace, release: Path) -> None:
+    """A carried record's title, with the sketch that the index has of it."""
+    title, record = "别的东西", "shop-a:000000"
+    sketch = bytes(title_sketches([title])[0])
+    shards = [path for path in (release / "data").iterdir() if record in ids_of(path)]
+
+    def change(name: str, value: object) -> Callable[[Rows], None]:
+        return lambda found: next(r for r in found if r["record_id"] == record).update(
+            {name: value}
+        )
+
+    rows(lambda _: shards[0], RELEASE_SCHEMA, change("title", title))(workspace, release)
+    of_index(change("sketch", sketch))(workspace, release)
+
+
+def ids_of(path: Path) -> list[str]:
+    found: list[str] = pq.read_table(path, columns=["record_id"])["record_id"].to_pylist()
+    return found
+
+
+def test_a_consistent_forgery_is_told_by_its_parent_or_its_signature(
+    workspace: Workspace, tmp_path: Path
+) -> None:
+    release, alone = workspace.releases / VERSION, tmp_path / "alone"
+    key = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
+    sign_manifest(release, key)
+    assert verify(release, workspace, quiet=True, trusted=key.public_key()) == []
+    consistent_title(workspace, release)
+    reseal(workspace, release)
+    shutil.copytree(release, alone)
+    (by_signature,) = verify(alone, quiet=True)
+    assert by_signature.file == SIGNATURE
+    (alone / SIGNATURE).unlink()
+    (unsigned,) = verify(alone, quiet=True, trusted=key.public_key())
+    assert unsigned.file == SIGNATURE
+    assert verify(alone, quiet=True) == [], "nothing in the copy itself can tell"
+    (release / SIGNATURE).unlink()
+    (by_parent,) = verify(release, workspace, quiet=True)
+    assert by_parent.file.startswith("data/") and by_parent.row is not None
+
+
 HOSTILE: dict[str, Callable[[dict[str, Any]], object]] = {
     "parent_path": lambda m: m["files"][0].update(path="../../outside"),
     "absolute_path": lambda m: m["files"][0].update(path="/etc/passwd"),
@@ -266,6 +337,7 @@ HOSTILE: dict[str, Callable[[dict[str, Any]], object]] = {
     "text_for_a_number": lambda m: m["counts"].update(records="many"),
     "list_for_files": lambda m: m.update(files={"a": 1}),
     "long_text": lambda m: m["files"][0].update(path="x" * 1_000_000),
+    "escapes": lambda m: m["counts"].update(records="\x1b[2J\nmep3m: all is well"),
     "bad_version": lambda m: m.update(version="../1"),
     "deep": lambda m: m.update(format=[[[]]]),
 }
@@ -279,6 +351,31 @@ def test_a_hostile_manifest_is_told_in_short_lines(
     edit_manifest(change)(workspace, release)
     found = [failure for failure in verify(release, quiet=True) if failure.file == MANIFEST]
     assert found and all(len(str(failure)) < 1000 for failure in found)
+
+
+@pytest.mark.parametrize("text", ["x" * 100_000, "\x1b[2J\nmep3m: verified", "\ud800"])
+@pytest.mark.parametrize(
+    "place", ["schema_sha256", "fingerprint", "shard", "ledger", "sha256", "run"]
+)
+def test_what_a_manifest_says_cannot_draw_on_the_terminal(
+    workspace: Workspace, place: str, text: str
+) -> None:
+    release = workspace.releases / VERSION
+
+    def change(found: dict[str, Any]) -> None:
+        shard_entry = entry(found, "data/")
+        within = {
+            "shard": (shard_entry["shard"] or {}, "order_from"),
+            "ledger": (entry(found, "decisions/")["ledger"]["rules"][0], "rule"),
+            "sha256": (shard_entry, "sha256"),
+            "run": (found, "run_id"),
+        }
+        holder, name = within.get(place, (found, place))
+        holder[name] = text
+
+    edit_manifest(change)(workspace, release)
+    found = [str(failure) for failure in verify(release, quiet=True)]
+    assert found and all(len(line) < 1000 and line.isprintable() for line in found)
 
 
 def test_a_deeply_nested_manifest_is_one_failure(workspace: Workspace) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import inspect
-import io
 import json
 import os
 import pickle
 import signal
+import sys
 from pathlib import Path
 
 import pytest
@@ -136,41 +136,35 @@ def test_a_table_is_aligned() -> None:
     assert text.splitlines() == ["name    n", "----  ---", "甲       1", "abc   200"]
 
 
-class Terminal(io.StringIO):
-    """A stream that says it is a terminal."""
-
-    def isatty(self) -> bool:
-        return True
-
-
 def test_progress_is_plain_lines_where_there_is_no_terminal(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(runtime.progress, "PLAIN_SECONDS", 0.0)
-    stream = io.StringIO()
-    with progress("crawl: pages", stream=stream) as tick:
+    with progress("crawl: pages") as tick:
         tick(3)
         tick(5, 9)
         tick(6)
-    assert stream.getvalue().splitlines() == [
-        "crawl: pages: 3", "crawl: pages: 5/9", "crawl: pages: 6/9"
+    assert capsys.readouterr().err.splitlines() == [
+        "mep3m: crawl: pages: 3", "mep3m: crawl: pages: 5/9", "mep3m: crawl: pages: 6/9"
     ]  # fmt: skip
 
 
 def test_plain_progress_is_seldom_and_quiet_progress_never(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(runtime.progress, "PLAIN_SECONDS", 3600.0)
     for quiet in (False, True):
-        stream = io.StringIO()
-        with progress("x", 100, quiet=quiet, stream=stream) as tick:
+        with progress("x", 100, quiet=quiet) as tick:
             for done in range(100):
                 tick(done)
-        assert stream.getvalue() == ""
+        assert capsys.readouterr().err == ""
 
 
-def test_a_terminal_gets_a_bar(capsys: pytest.CaptureFixture[str]) -> None:
-    with progress("clean: parts", 4, stream=Terminal()) as tick:
+def test_a_terminal_gets_a_bar(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    with progress("clean: parts", 4) as tick:
         tick(1)
         tick(4, 4)
     said = capsys.readouterr().err

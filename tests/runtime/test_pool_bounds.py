@@ -18,7 +18,7 @@ from tests.runtime.worker_functions import Start, kill_always, note_start, refus
 ROOT = Path(__file__).resolve().parents[2]
 LATE_ORPHAN = """
 import os, subprocess, sys, time
-from runtime.executor import exit_with_parent
+from runtime.processes import exit_with_parent
 if len(sys.argv) == 2:
     subprocess.Popen([sys.executable, __file__, sys.argv[1], str(os.getpid())])
     os._exit(0)

@@ -33,7 +33,7 @@ def test_runs_of_one_second_have_names_of_their_own_in_order(workspace: Workspac
     first, second, third = (workspace.new_run(NOW, []) for _ in range(3))
     later = workspace.new_run(NOW + timedelta(seconds=1), [])
     names = [run.run_id for run in (first, second, third, later)]
-    assert names[:3] == [f"20261122T081100Z{suffix}" for suffix in ("", "-1", "-2")]
+    assert names[:3] == [f"20261122T081100Z{suffix}" for suffix in ("", "-0001", "-0002")]
     assert [run.run_id for run in workspace.runs()] == names
 
 

@@ -46,6 +46,15 @@ def kill_always(number: int) -> int:
     return number
 
 
+def kill_once(unit: tuple[Path, int]) -> int:
+    """The fourth unit kills its process unless the marker is there."""
+    marker, number = unit
+    if number == 3 and not marker.exists():
+        marker.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return number
+
+
 @dataclass(frozen=True)
 class Risk:
     """A unit that logs each try; one that kills first waits until unit `after` has begun."""

@@ -44,6 +44,7 @@ class ThisProcess(WorkerPool):
         function: Callable[[U], R],
         units: Sequence[U],
         after_death: Callable[[U], U] | None = None,
+        give_up: Callable[[int, U, int], R] | None = None,
     ) -> Iterator[R]:
         return map(function, units)
 

@@ -1,0 +1,1 @@
+"""A workspace on an object store, worked on in a local copy."""
