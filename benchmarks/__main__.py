@@ -16,13 +16,14 @@ from benchmarks.import_copy import IMPORT
 from benchmarks.ledger import LEDGER
 from benchmarks.map import MAP
 from benchmarks.read import READ
+from benchmarks.scale import SCALE
 from benchmarks.search import GROWTH, SEARCH
 from benchmarks.titles import TITLES
 from benchmarks.write import WRITE
 
 BENCHMARKS = (
     SEARCH, GROWTH, FINGERPRINT, FRONTIER, CRAWL, FETCH, TITLES, CLEAN, CLEAN_MEMORY, MAP, IMPORT,
-    WRITE, GROW, LEDGER, READ,
+    WRITE, GROW, LEDGER, READ, SCALE,
 )  # fmt: skip
 
 

@@ -13,7 +13,7 @@ import io
 import json
 import random
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
@@ -66,14 +66,21 @@ base_url = "https://shop.example"
 """
 
 
+# The title and category path of a record, by its number; of a module, since it is pickled.
+Titled = Callable[[int], tuple[str, tuple[str, ...]]]
+
+
 @dataclass(frozen=True)
 class Chunk:
-    """The records whose pictures one image part holds."""
+    """The records whose pictures one image part holds, what their titles are and how fine the
+    pictures."""
 
     run: Run
     first: int
     last: int
     side: int
+    quality: int = QUALITY
+    titled: Titled | None = None
 
 
 def make_run(folder: Path, records: int, side: int) -> Run:
@@ -124,7 +131,8 @@ def write_chunk(chunk: Chunk) -> None:
     run.images.write(name, _image_batches(chunk), "recorded", row_group_rows=IMAGE_GROUP_ROWS)
     for first in range(chunk.first, chunk.last, PART_ROWS):
         part = f"{SITE}-{first // PART_ROWS:05d}"
-        rows = listing_columns(range(first, min(first + PART_ROWS, chunk.last)))
+        numbers = range(first, min(first + PART_ROWS, chunk.last))
+        rows = listing_columns(numbers, chunk.titled or title_and_path)
         run.listings.write(part, columns.table(rows, LISTINGS.schema), "benchmark")
         count = len(rows["record_id"])
         seen: dict[str, Sequence[Any]] = {
@@ -139,10 +147,10 @@ def image_url(number: int) -> str:
     return f"https://{HOST}/p/{number:07d}.jpg"
 
 
-def listing_columns(numbers: range) -> dict[str, Sequence[Any]]:
+def listing_columns(numbers: range, titled: Titled) -> dict[str, Sequence[Any]]:
     """The listings of some records, column by column."""
     count = len(numbers)
-    titles = [title_and_path(n) for n in numbers]
+    titles = [titled(n) for n in numbers]
     pages = [f"https://shop.example/item/{n:07d}" for n in numbers]
     return {
         "record_id": [f"{SITE}:{n:07d}" for n in numbers],
@@ -197,7 +205,7 @@ def _titles() -> Sequence[tuple[str, tuple[str, ...]]]:
 def _image_batches(chunk: Chunk) -> Iterator[pa.RecordBatch]:
     for first in range(chunk.first, chunk.last, IMAGE_GROUP_ROWS):
         numbers = range(first, min(first + IMAGE_GROUP_ROWS, chunk.last))
-        bodies = [picture(n, chunk.side) for n in numbers]
+        bodies = [picture(n, chunk.side, chunk.quality) for n in numbers]
         blank = dict.fromkeys(IMAGES.schema.names, [None] * len(bodies))
         cells: dict[str, Sequence[Any]] = {
             **blank,
@@ -216,7 +224,7 @@ def _image_batches(chunk: Chunk) -> Iterator[pa.RecordBatch]:
         yield from columns.table(cells, IMAGES.schema).to_batches()
 
 
-def picture(number: int, side: int) -> bytes:
+def picture(number: int, side: int, quality: int = QUALITY) -> bytes:
     """A textured JPEG; one in twenty has the bytes of another, one is another's re-encoded."""
     copy = number % 20
     source = number - 1 if copy in (SAME_BYTES, RE_ENCODED) else number
@@ -227,7 +235,7 @@ def picture(number: int, side: int) -> bytes:
         blend += _window(scene, side, draw)
     blend += _window(grain, side, draw)
     buffer = io.BytesIO()
-    quality = COPY_QUALITY if copy == RE_ENCODED else QUALITY
+    quality = COPY_QUALITY if copy == RE_ENCODED else quality
     Image.fromarray(blend).save(buffer, "JPEG", quality=quality)
     return buffer.getvalue()
 

@@ -1,14 +1,16 @@
 """Runs a command and samples what memory it and its children hold, for side-by-side benchmarks."""
 
 import math
+import os
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 SAMPLE_SECONDS = 0.05
+TICKS = os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(frozen=True)
@@ -17,7 +19,8 @@ class Ran:
 
     `peak_mb` is the largest sum of the resident sizes of the command and all below it, in MB;
     pages that processes share count in each, and once in `proportional_mb`. `largest_mb` is the
-    peak of any one of them.
+    peak of any one of them. `cpu_seconds` and `written_mb` are of all of them together: processor
+    time, and what they sent to the disk.
     """
 
     out: str
@@ -25,6 +28,8 @@ class Ran:
     peak_mb: float
     largest_mb: float = 0.0
     proportional_mb: float = 0.0
+    cpu_seconds: float = 0.0
+    written_mb: float = 0.0
 
 
 def run_sampled(command: Sequence[str | Path], cwd: Path, at_most: float = math.inf) -> Ran:
@@ -36,8 +41,14 @@ def run_sampled(command: Sequence[str | Path], cwd: Path, at_most: float = math.
         stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True,
     )  # fmt: skip
     peak = largest = proportional = 0.0
+    cpu: dict[int, float] = {}
+    written = 0.0
     while True:
-        sizes = sizes_mb(process.pid)
+        family = family_of(process.pid)
+        sizes = sizes_mb(family)
+        used = usage_of(family)
+        cpu |= {pid: one.cpu_seconds for pid, one in used.items()}
+        written = max(written, sum(one.written_mb for one in used.values()))
         peak = max(peak, sum(size.resident for size in sizes))
         proportional = max(proportional, sum(size.proportional for size in sizes))
         largest = max([largest, *(size.most for size in sizes)])
@@ -52,7 +63,7 @@ def run_sampled(command: Sequence[str | Path], cwd: Path, at_most: float = math.
     seconds = time.perf_counter() - began
     if process.returncode:
         raise subprocess.CalledProcessError(process.returncode, process.args, out, err)
-    return Ran(out, seconds, peak, largest, proportional)
+    return Ran(out, seconds, peak, largest, proportional, sum(cpu.values()), written)
 
 
 class Sizes(NamedTuple):
@@ -63,8 +74,30 @@ class Sizes(NamedTuple):
     proportional: float
 
 
-def sizes_mb(root: int) -> list[Sizes]:
-    """The sizes of a process and each of its descendants."""
+class Usage(NamedTuple):
+    """Of one process so far: processor time of its own, and MB that it and the children that it
+    has waited for caused to be written to the disk."""
+
+    cpu_seconds: float
+    written_mb: float
+
+
+def usage_of(family: Iterable[int]) -> dict[int, Usage]:
+    """What processes used up to now."""
+    found = {}
+    for pid in family:
+        try:
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            told = Path(f"/proc/{pid}/io").read_text().split()
+        except OSError:
+            continue
+        written = int(told[told.index("write_bytes:") + 1]) / 2**20
+        found[pid] = Usage((int(fields[11]) + int(fields[12])) / TICKS, written)
+    return found
+
+
+def family_of(root: int) -> set[int]:
+    """A process and its descendants."""
     parents: dict[int, int] = {}
     for path in Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -75,6 +108,11 @@ def sizes_mb(root: int) -> list[Sizes]:
     family = {root}
     while more := {pid for pid, parent in parents.items() if parent in family} - family:
         family |= more
+    return family
+
+
+def sizes_mb(family: Iterable[int]) -> list[Sizes]:
+    """The sizes of processes."""
     sizes = []
     for pid in family:
         try:

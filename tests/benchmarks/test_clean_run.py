@@ -35,9 +35,7 @@ SIDE = 75
 class HerePool(WorkerPool):
     """Runs every unit at once, in this process."""
 
-    def map(
-        self, function: Callable[[U], R], units: Sequence[U], after_death: object = None
-    ) -> Iterator[R]:
+    def map(self, function: Callable[[U], R], units: Sequence[U], *care: object) -> Iterator[R]:
         return map(function, units)
 
 
