@@ -49,10 +49,11 @@ def require_contact(config: Config, sites: Sequence[Site]) -> None:
 
 
 def sites_of(run: Run, config: Config, config_folder: Path) -> list[Site]:
-    """The sites of a run: an archive's are those it was started for, else the configured ones."""
+    """The sites of a run; an archive's need not be configured."""
     source = run.record.get("from_warc")
     if source is None:
-        return load_sites(config, config_folder)
+        due = set(run.record["sites"])
+        return [site for site in load_sites(config, config_folder) if site.config.key in due]
     configured = {site.key: site for site in config.site}
     known = [SiteConfig.model_validate(values) for values in source["sites"]]
     return [load_site(configured.get(site.key, site), config_folder) for site in known]

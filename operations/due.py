@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from runtime.config import Config
-from runtime.workspace import Run, Workspace
+from runtime.workspace import GATE_FAILED, Run, Workspace
 
 # Cron does not start to the second: what is due soon after a run's start is due in it.
 _EARLY_SHARE = 0.1
@@ -49,11 +49,16 @@ def earliest(dues: Iterable[Due]) -> Due | None:
 
 
 def _last_crawls(runs: Sequence[Run]) -> dict[str, datetime]:
-    """By site, the start of the newest run that crawled it; one that failed is due again."""
+    """By site, the start of the newest run that crawled it; one that failed is due again.
+
+    So are all sites of a run that gates ended: nothing of what it found was published.
+    """
     found: dict[str, datetime] = {}
     for run in runs:
         record = run.record
         if "crawl" not in record["stages"] or run.is_imported or "from_warc" in record:
+            continue
+        if record["status"] == GATE_FAILED:
             continue
         started = run.started
         if started is None:

@@ -10,6 +10,7 @@ import json
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pandas
@@ -47,6 +48,7 @@ mapping = "mapping.csv"
 """
 
 
+@cache
 def picture(seed: int, quality: int = 92) -> bytes:
     buffer = io.BytesIO()
     render(seed, 200, 200).save(buffer, "JPEG", quality=quality)

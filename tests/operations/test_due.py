@@ -5,7 +5,7 @@ import pytest
 
 from operations.due import earliest, next_due
 from runtime.config import Config, parse_config
-from runtime.workspace import Workspace
+from runtime.workspace import GATE_FAILED, Workspace
 
 START = datetime(2026, 11, 1, 3, 0, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -55,6 +55,15 @@ def test_a_site_that_failed_or_was_not_crawled_to_its_end_is_due(workspace: Work
     crawled(workspace, START, "a", "b", failed_sites={"a": "down"})
     workspace.new_run(START + DAY / 2, ["b"]).update(status="published")
     assert due(workspace, config_of(a=7, b=7), START + DAY) == ["a"]
+
+
+def test_what_a_gate_kept_back_is_due(workspace: Workspace) -> None:
+    crawled(workspace, START, "a")
+    crawled(workspace, START + 7 * DAY, "a")
+    workspace.runs()[-1].update(status=GATE_FAILED)
+    assert due(workspace, config_of(a=7), START + 8 * DAY) == ["a"]
+    workspace.runs()[-1].update(status="published")  # somebody accepted it
+    assert due(workspace, config_of(a=7), START + 8 * DAY) == []
 
 
 def test_archives_and_imports_are_no_crawls(workspace: Workspace) -> None:
