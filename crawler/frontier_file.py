@@ -11,13 +11,12 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from errno import ENOSPC
 from pathlib import Path
 from typing import Any
 
 from crawler.captures import repair
 from runtime.errors import LockedError, SiteError
-from runtime.storage import explain_os_error
+from runtime.storage import explain_os_error, explain_sqlite_error
 
 LOCK_PATIENCE_SECONDS = 20.0
 
@@ -80,9 +79,12 @@ class FrontierFile:
             self.db.executescript(_SCHEMA)
             self._forget_lost_captures(captures, site)
         except sqlite3.DatabaseError as error:
+            explained = explain_sqlite_error(error, path)
+            if explained is not error:
+                raise explained from error
             remedy = "remove the file to crawl the site again"
-            if error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR):
-                remedy = "make room on the disk, or check it, and run again"
+            if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_IOERR:
+                remedy = "check the disk and run again"
             raise SiteError(
                 f"site {site}: expected a frontier in {path}, got {error}; {remedy}"
             ) from error
@@ -117,10 +119,8 @@ class FrontierFile:
         except BaseException as error:
             if self.db.in_transaction:
                 self.db.execute("ROLLBACK")
-            if isinstance(error, sqlite3.OperationalError) and (
-                error.sqlite_errorcode == sqlite3.SQLITE_FULL
-            ):
-                raise explain_os_error(OSError(ENOSPC, str(error)), self.path) from error
+            if isinstance(error, sqlite3.Error):
+                raise explain_sqlite_error(error, self.path) from error
             raise
 
     def _forget_lost_captures(self, captures: Path, site: str) -> None:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from errno import ENOSPC
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,7 @@ from runtime import logs
 from runtime.errors import PartError, WorkspaceError
 from runtime.keys import digest
 from runtime.pruned import pruned_of
-from runtime.storage import explain_os_error
+from runtime.storage import explain_sqlite_error
 from runtime.streams import chunks
 from runtime.workspace import Run
 
@@ -96,8 +95,9 @@ def open_memory(
     try:
         return _open(path, earlier, before, release)
     except sqlite3.OperationalError as error:
-        if error.sqlite_errorcode == sqlite3.SQLITE_FULL:
-            raise explain_os_error(OSError(ENOSPC, str(error)), path) from error
+        explained = explain_sqlite_error(error, path)
+        if explained is not error:
+            raise explained from error
         raise WorkspaceError(
             f"{path}: expected a file to write, got {error}; remove it or mend its permissions"
         ) from error

@@ -27,7 +27,7 @@ from runtime.config import parse_config
 from runtime.errors import MepError, SiteError
 from runtime.exits import Exit
 from runtime.processes import exit_with_parent
-from runtime.storage import read_json
+from runtime.storage import full_disk_explained, read_json
 from runtime.tombstones import load_tombstones
 from runtime.workspace import Run
 
@@ -84,7 +84,9 @@ def main() -> int:
     """Entry point."""
     exit_with_parent(int(sys.argv[2]))
     try:
-        return int(crawl_site(Path(sys.argv[1])))
+        job = Path(sys.argv[1])
+        with full_disk_explained(job.parent):
+            return int(crawl_site(job))
     except MepError as error:
         print(f"mep3m: {error}", file=sys.stderr)
         return int(error.exit_status)

@@ -85,6 +85,7 @@ def run_stages(
     from operations.choosing import Chooser
     from operations.last_run import reported
     from runtime.opening import writing
+    from runtime.storage import full_disk_explained
 
     with ExitStack() as stack:
         opened = stack.enter_context(writing(config, config_folder))
@@ -96,6 +97,7 @@ def run_stages(
             )
         )  # fmt: skip
         report = stack.enter_context(reported(workspace, stages, config.run.on_failure))
+        stack.enter_context(full_disk_explained(workspace.folder))
         stack.enter_context(stopping.time_limit(max_seconds))
         stack.enter_context(pool)
         chooser = Chooser(workspace, config, config_folder)

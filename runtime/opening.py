@@ -17,6 +17,7 @@ from runtime.config import Config
 from runtime.errors import LockedError, MepError
 from runtime.keys import digest
 from runtime.locks import workspace_lock
+from runtime.storage import full_disk_explained
 from runtime.workspace import Workspace
 
 _SCHEME = "s3://"
@@ -66,7 +67,7 @@ def writing(config: Config, config_folder: Path) -> Iterator[Opened]:
     workspace = Workspace(folder)
     if not is_remote(config):
         workspace.prepare()
-        with workspace_lock(folder):
+        with workspace_lock(folder), full_disk_explained(folder):
             yield Opened(workspace)
         return
     from runtime.remote.lease import leased
@@ -74,7 +75,11 @@ def writing(config: Config, config_folder: Path) -> Iterator[Opened]:
     from runtime.remote.store import ObjectStore
 
     store = ObjectStore(config.workspace, config.storage)
-    with workspace_lock(folder), leased(store, config.storage.lock_seconds) as lease:
+    with (
+        workspace_lock(folder),
+        full_disk_explained(folder),
+        leased(store, config.storage.lock_seconds) as lease,
+    ):
         mirror = Mirror(store, folder)
         mirror.update()
         mirror.claim()

@@ -12,6 +12,7 @@ import json
 import os
 import re
 import shutil
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from itertools import chain
@@ -23,6 +24,8 @@ from runtime.errors import StorageFullError, WorkspaceError
 TEMPORARY_SUFFIX = ".tmp"
 _TEMPORARY = re.compile(r"\..+\.\d+\.tmp")
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+# The index of a write-ahead log that cannot grow is an error of its own.
+_SQLITE_FULL = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE}
 _READ_ONLY = {errno.EACCES, errno.EPERM, errno.EROFS}
 
 
@@ -39,6 +42,31 @@ def explain_os_error(error: OSError, path: Path) -> Exception:
             f"{os.strerror(error.errno or 0)!r}; change its permissions or the `workspace` setting"
         )
     return error
+
+
+def explain_sqlite_error(error: sqlite3.Error, path: Path) -> Exception:
+    """StorageFullError where the database at `path` found no room, else the error itself."""
+    code = getattr(error, "sqlite_errorcode", None)
+    if code in _SQLITE_FULL:
+        return explain_os_error(OSError(errno.ENOSPC, str(error)), path)
+    return error
+
+
+@contextmanager
+def full_disk_explained(folder: Path) -> Iterator[None]:
+    """The last resort for writes below `folder` that do not say where they found no room."""
+    try:
+        yield
+    except OSError as error:
+        explained = explain_os_error(error, Path(error.filename or folder))
+        if not isinstance(explained, StorageFullError):
+            raise
+        raise explained from error
+    except sqlite3.Error as error:
+        explained = explain_sqlite_error(error, folder)
+        if explained is error:
+            raise
+        raise explained from error
 
 
 @contextmanager
