@@ -15,6 +15,7 @@ from benchmarks.harness import run, select
 from benchmarks.import_copy import IMPORT
 from benchmarks.ledger import LEDGER
 from benchmarks.map import MAP
+from benchmarks.parallel import PARALLEL
 from benchmarks.read import READ
 from benchmarks.scale import SCALE
 from benchmarks.search import GROWTH, SEARCH
@@ -23,7 +24,7 @@ from benchmarks.write import WRITE
 
 BENCHMARKS = (
     SEARCH, GROWTH, FINGERPRINT, FRONTIER, CRAWL, FETCH, TITLES, CLEAN, CLEAN_MEMORY, MAP, IMPORT,
-    WRITE, GROW, LEDGER, READ, SCALE,
+    WRITE, GROW, LEDGER, READ, SCALE, PARALLEL,
 )  # fmt: skip
 
 

@@ -163,6 +163,7 @@ def test_duckdb_and_pandas_read_the_same_shards(published: Workspace) -> None:
     assert str(by_pandas["phash"].dtype) == "uint64"
 
 
+@pytest.mark.soak  # tests/integration/test_engines.py shows it by whole commands
 def test_other_processes_and_workers_give_the_same_bytes(tmp_path: Path) -> None:
     first = Workspace(tmp_path / "first")
     first.prepare()
