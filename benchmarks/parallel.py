@@ -40,8 +40,8 @@ def measure(full: bool) -> Iterator[Measurement]:
                 top, _, table = settings.partition("[")
                 config.write_text(top + rest + (f"\n[{table}" if table else ""))
                 start_over(run)
-                command = [sys.executable, "pipeline.py", "clean", "--json", "--config", config]
-                seconds[engine].append(run_sampled(command, ROOT).seconds)
+                call = [sys.executable, "pipeline.py", "clean", "--json", "--config"]
+                seconds[engine].append(run_sampled([*call, str(config)], ROOT).seconds)
     one, two, dask = (median(seconds[engine]) for engine in ENGINES)
     size = f"clean, {records:,} pictures of {SIDE} px"
     efficiency = one / (2 * two)

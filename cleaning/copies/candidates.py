@@ -6,8 +6,9 @@ are in record order, the smaller row number is the smaller record_id.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 from cleaning.copies.barred import NO_MATCH, BarredPictures
 from cleaning.copies.neighbours import Fingerprints
 from cleaning.copies.published import PublishedIndex
+from cleaning.copies.scratch import Columns, map_column
 from cleaning.hashes import COLOUR_BYTES
 from cleaning.titles.sketch import SKETCH_BYTES
 from runtime.columns import from_numbers, numbers
@@ -28,11 +30,32 @@ from runtime.workspace import Run
 
 SHA_BYTES = 16  # of 32: a collision among 10^9 files has a chance of 10^-21
 NO_SITE = -1
-Columns = dict[str, NDArray[Any]]
+LEAVING = "leaving"
+"""Beside the columns of candidates: rows of published ones that leave."""
 PRINT_COLUMNS = ("sha256", "phash", "phash_trim", "colour", "colour_trim", "sketch")
 _FACTS = (
     "record_id", "kept", "width", "height", "content_width", "content_height", "removed_segments",
 )  # fmt: skip
+
+
+COLUMNS: Mapping[str, tuple[Any, ...]] = {
+    "sha": (np.uint64, 2),
+    "phash": (np.uint64,),
+    "phash_trim": (np.uint64,),
+    "colour": (np.uint8, COLOUR_BYTES),
+    "colour_trim": (np.uint8, COLOUR_BYTES),
+    "sketch": (np.uint8, SKETCH_BYTES),
+    "site": (np.int16,),
+    "mapped": (np.bool_,),
+    "content": (np.int16,),
+    "border": (np.int8,),
+    "pixels": (np.int32,),
+    "removed": (np.int16,),
+    "first_run": (np.int16,),
+    "part": (np.int32,),
+    "row": (np.int32,),
+}
+"""The type of each column that lies in a file, and its width where it has one."""
 
 
 @dataclass
@@ -86,47 +109,64 @@ class Candidates:
         return Fingerprints(self.phash[rows], self.phash_trim[rows], **gone)
 
 
-def load_candidates(
+def map_candidates(folder: Path, published: int, parts: Sequence[str]) -> Candidates:
+    """The candidates whose columns lie in a folder, mapped, `published` of them of the release."""
+    columns = {name: map_column(folder, name) for name in COLUMNS}
+    # A published record that opts out in this run leads no more: it leaves with the next release.
+    columns["mapped"][map_column(folder, LEAVING)] = False
+    imported = columns["site"] == shop_numbers(parts).get(IMPORTED_SITE, NO_SITE - 1)
+    return Candidates(published, tuple(parts), **columns, imported=imported)
+
+
+def published_columns(index: PublishedIndex, parts: Sequence[str]) -> Columns:
+    """The columns of every published record."""
+    columns, end, shops = _empty_columns(len(index)), 0, shop_numbers(parts)
+    for batch in index.batches(["record_id", *PRINT_COLUMNS]):
+        end = _fill(columns, end, _published_columns(batch, shops))
+    return {**columns, LEAVING: np.empty(0, np.int64)}
+
+
+def part_columns(
     run: Run,
     parts: Sequence[str],
+    numbers_of: range,
     index: PublishedIndex | None,
     run_starts: Sequence[int],
     barred: BarredPictures | None = None,
-) -> Candidates:
-    """Every kept record of the run that the release with that fingerprint index does not hold.
+) -> Columns:
+    """The columns of every kept record of some of the `parts` that the release does not hold.
 
     Records without a picture are left out: they have nothing to compare; and so are those with a
-    picture that is `barred`.
+    picture that is `barred`. LEAVING holds the rows of published records that opt out.
 
     `run_starts` are the instants, in microseconds since 1970 and in order, at which the runs up to
-    this one began. A published record that opts out in this run leads no more: it leaves with the
-    next release.
+    this one began.
     """
-    old = 0 if index is None else len(index)
-    seals = {name: seal for name in parts if (seal := run.cleaned.seal(name)) is not None}
-    columns = _empty_columns(old + sum(seal.rows for seal in seals.values()))
+    seals = {number: run.cleaned.seal(parts[number]) for number in numbers_of}
+    columns = _empty_columns(sum(seal.rows for seal in seals.values() if seal is not None))
     shops = shop_numbers(parts)
-    imported = shops.get(IMPORTED_SITE, NO_SITE - 1)
-    end = 0
-    if index is not None:
-        for batch in index.batches(["record_id", *PRINT_COLUMNS]):
-            end = _fill(columns, end, _published_columns(batch, shops))
     starts = np.asarray(run_starts, np.int64)
-    for number, name in enumerate(parts):
+    leaving, end = [np.empty(0, np.int64)], 0
+    for number, seal in seals.items():
+        if seal is None:
+            continue
+        name = parts[number]
         table = run.cleaned.read(name, [*_FACTS, *PRINT_COLUMNS])
         known = np.full(table.num_rows, -1, np.int64)
         if index is not None:
             known = index.rows_of(table["record_id"].combine_chunks())
-            if f"rule.{OPTED_OUT_RULE}" in seals[name].counts:
-                columns["mapped"][known[_opted_out(run, name, table["record_id"], known)]] = False
+            if f"rule.{OPTED_OUT_RULE}" in seal.counts:
+                leaving.append(known[_opted_out(run, name, table["record_id"], known)])
         pictured = numbers(pc.is_valid(table["sha256"]))
         rows = np.flatnonzero(numbers(table["kept"]) & pictured & (known < 0))
         if barred is not None:
             rows = rows[barred.bits(table.take(from_numbers(rows))) == NO_MATCH]
         shop = shops[name.rpartition("-")[0]]
         end = _fill(columns, end, _part_columns(run, name, table, rows, starts, number, shop))
-    columns["imported"] = columns["site"] == imported
-    return Candidates(old, tuple(parts), **{name: column[:end] for name, column in columns.items()})
+    return {
+        **{name: column[:end] for name, column in columns.items()},
+        LEAVING: np.concatenate(leaving),
+    }
 
 
 def shop_numbers(parts: Sequence[str]) -> dict[str, int]:
@@ -153,23 +193,7 @@ def _opted_out(
 
 
 def _empty_columns(rows: int) -> Columns:
-    return {
-        "sha": np.empty((rows, 2), np.uint64),
-        "phash": np.empty(rows, np.uint64),
-        "phash_trim": np.empty(rows, np.uint64),
-        "colour": np.empty((rows, COLOUR_BYTES), np.uint8),
-        "colour_trim": np.empty((rows, COLOUR_BYTES), np.uint8),
-        "sketch": np.empty((rows, SKETCH_BYTES), np.uint8),
-        "site": np.empty(rows, np.int16),
-        "mapped": np.empty(rows, np.bool_),
-        "content": np.empty(rows, np.int16),
-        "border": np.empty(rows, np.int8),
-        "pixels": np.empty(rows, np.int32),
-        "removed": np.empty(rows, np.int16),
-        "first_run": np.empty(rows, np.int16),
-        "part": np.empty(rows, np.int32),
-        "row": np.empty(rows, np.int32),
-    }
+    return {name: np.empty((rows, *width), kind) for name, (kind, *width) in COLUMNS.items()}
 
 
 def _print_columns(table: pa.Table | pa.RecordBatch) -> Columns:

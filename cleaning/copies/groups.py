@@ -42,13 +42,15 @@ def connected_groups(
     phash_trim: NDArray[np.uint64],
     radius: int,
     known: NDArray[np.int64] | None = None,
+    in_reach: NDArray[np.bool_] | None = None,
 ) -> NDArray[np.int64]:
     """The smallest row of each row's component, int64[N], for hashes uint64[N].
 
     Rows are joined when any fingerprint of one lies within ``radius`` (0 to 7) of any of the other;
     a row whose hashes are both degenerate only with rows of the same ``phash``. ``known`` int64[K]
     gives the groups of the first K rows, as this function named them: these are taken over, and
-    only pairs with at least one other row are looked for.
+    only pairs with at least one other row are looked for. ``in_reach`` bool[N] spares the search
+    for rows without a neighbour: it tells all others, as ``rows_in_reach`` does.
 
     Pairs are streamed into a union-find over the distinct hashes and never stored; what is joined
     already is not compared again, so that a clump costs time in proportion to its size.
@@ -70,23 +72,35 @@ def connected_groups(
     _join_rows(nodes, known, parents)
     fixed = np.zeros(len(distinct), dtype=np.bool_)
     fixed[nodes[:, : len(known)]] = True
-    _join_neighbours(distinct, fixed, radius & ~1, parents)
+    near = None
+    if in_reach is not None:
+        near = np.zeros(len(distinct), dtype=np.bool_)
+        near[nodes[:, in_reach]] = True
+    _join_neighbours(distinct, fixed, radius & ~1, parents, near)
     groups = np.empty(rows, dtype=np.int64)
     _name_groups(nodes, parents, groups)
     return groups
 
 
 def _join_neighbours(
-    hashes: NDArray[np.uint64], fixed: NDArray[np.bool_], radius: int, parents: NDArray[np.int64]
+    hashes: NDArray[np.uint64],
+    fixed: NDArray[np.bool_],
+    radius: int,
+    parents: NDArray[np.int64],
+    near: NDArray[np.bool_] | None,
 ) -> None:
-    """Join all pairs within the radius but those of two ``fixed`` hashes."""
+    """Join all pairs within the radius but those of two ``fixed`` hashes; of ``near`` ones alone,
+    where these are known."""
     telling = ~is_degenerate(hashes)
     nodes = np.concatenate((np.flatnonzero(telling & fixed), np.flatnonzero(telling & ~fixed)))
-    values = hashes[nodes]
-    both = np.full(len(nodes), 3, dtype=np.uint8)
     fixed_nodes = int((telling & fixed).sum())
-    near = rows_in_reach((values, values), both, fixed_nodes, radius)
-    old, new = nodes[:fixed_nodes][near[:fixed_nodes]], nodes[fixed_nodes:][near[fixed_nodes:]]
+    if near is None:
+        values = hashes[nodes]
+        both = np.full(len(nodes), 3, dtype=np.uint8)
+        kept = rows_in_reach((values, values), both, fixed_nodes, radius)
+    else:
+        kept = near[nodes]
+    old, new = nodes[:fixed_nodes][kept[:fixed_nodes]], nodes[fixed_nodes:][kept[fixed_nodes:]]
     for band in range(BANDS):
         probes = int(probe_count(band, radius))
         if probes:

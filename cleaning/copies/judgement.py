@@ -1,11 +1,16 @@
-"""Judge all records of a run together: load, compare, and write every part.
+"""Judge all records of a run together: load, join, compare, and write every part.
 
-In comes the work of the dedupe stage; out go its decisions and survivors. Memory is that of the
-fingerprint table, some 280 bytes a record at the most, and of one part.
+In come the units of the dedupe stage; out go columns in its scratch folder, at the end decisions
+and survivors. Shares of the parts and bands of the join are units of their own, and all of them map
+the one table of fingerprints. Memory is that of this table, some 280 bytes a record at the most, of
+which what is only mapped is shared, and of one part.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,10 +20,19 @@ from numpy.typing import NDArray
 
 from cleaning.copies import verdict
 from cleaning.copies.barred import RULE, BarredPictures, judge_barred
-from cleaning.copies.candidates import Candidates, load_candidates
+from cleaning.copies.candidates import (
+    COLUMNS,
+    LEAVING,
+    Candidates,
+    map_candidates,
+    part_columns,
+    published_columns,
+)
 from cleaning.copies.outcomes import Names, outcome
 from cleaning.copies.placeholders import PlaceholderThresholds
 from cleaning.copies.published import PublishedIndex
+from cleaning.copies.reach import rows_in_reach, usable_hashes
+from cleaning.copies.scratch import join_columns, map_column, save_columns
 from cleaning.copies.thresholds import NeighbourThresholds
 from cleaning.copies.titles_alone import RULE as TITLE_ALONE
 from cleaning.copies.titles_alone import judge_titles_alone
@@ -27,44 +41,103 @@ from runtime.run_ids import start_of
 from runtime.tombstones import REMOVED
 
 if TYPE_CHECKING:
-    from cleaning.copies.stage import DedupeWork
+    from cleaning.copies.stage import Band, DedupeWork, Share
 
 
-def judge_all(work: DedupeWork) -> None:
-    """Judge all records and write every part."""
-    if work.index is None:
-        _judge(work, None)
-    else:
-        with PublishedIndex(work.index) as index:
-            _judge(work, index)
+PIECE, TABLE, VERDICTS = "piece", "table", "verdicts"
+REACH, PEERS, GROUPS = "reach", "peers", "groups"
+_VERDICTS = fields(Verdicts)
 
 
-def _judge(work: DedupeWork, index: PublishedIndex | None) -> None:
+def load_share(share: Share) -> None:
+    """The columns of a share's candidates; of share 0 those of what is published."""
+    work = share.work
+    barred = None
+    if work.barred:
+        barred = BarredPictures.of(work.barred, work.settings, work.version)
+    starts = [_start_of(run_id) for run_id in work.earlier]
+    with _published(work) as index:
+        if share.number:
+            made = part_columns(work.run, work.parts, share.parts, index, starts, barred)
+        elif index is not None:
+            made = published_columns(index, work.parts)
+        else:
+            made = part_columns(work.run, work.parts, range(0), None, starts)
+    save_columns(work.scratch / f"{PIECE}-{share.number}", made)
+
+
+def join_shares(work: DedupeWork) -> None:
+    """One table of all shares' columns."""
+    pieces = [work.scratch / f"{PIECE}-{share.number}" for share in work.shares()]
+    join_columns(work.scratch / TABLE, pieces, [*COLUMNS, LEAVING])
+
+
+def join_band(band: Band) -> None:
+    """Which rows have a neighbour that this band of the hashes finds."""
+    work = band.work
+    table = work.scratch / TABLE
+    hashes = (map_column(table, "phash"), map_column(table, "phash_trim"))
+    with _published(work) as index:
+        old = 0 if index is None else len(index)
+    # Hashes with 32 one-bits differ in an even number of bits.
+    radius = work.settings.radius & ~1
+    found = rows_in_reach(hashes, usable_hashes(hashes), old, radius, [band.number])
+    save_columns(work.scratch / REACH, {f"{band.number}": found})
+
+
+def judge(work: DedupeWork) -> None:
+    """The verdicts on all candidates, one after the other, and the names that they point to."""
     settings = work.settings
-    thresholds = NeighbourThresholds.of(settings)
-    barred = BarredPictures.of(work.barred, settings, work.version) if work.barred else None
-    candidates = load_candidates(
-        work.run, work.parts, index, [_start_of(run_id) for run_id in work.earlier], barred
-    )
-    verdicts = judge_copies(
-        candidates,
-        thresholds,
-        PlaceholderThresholds(settings.placeholder_records, settings.placeholder_similarity),
-        _published_groups(index),
-        settings.radius,
-    )
-    copied = np.isin(verdicts.code, verdict.COPIES) | np.isin(verdicts.flag, verdict.COPIES)
-    peers = _names(work, candidates, index, verdicts.peer[copied], "record_id")
-    joined = (verdicts.code == verdict.UNIQUE) & (verdicts.group != np.arange(len(candidates)))
-    joined[: candidates.published] = False
-    groups = _names(work, candidates, index, verdicts.group[joined], "leak_group")
-    first = candidates.published
-    bounds = np.searchsorted(candidates.part[first:], np.arange(len(work.parts) + 1)) + first
-    for number, name in enumerate(work.parts):
-        _write_part(
-            work, name, verdicts, candidates.row, np.arange(bounds[number], bounds[number + 1]),
-            peers, groups, thresholds.radius, barred,
-        )  # fmt: skip
+    bands = [map_column(work.scratch / REACH, f"{band.number}") for band in work.bands()]
+    with _published(work) as index:
+        old = 0 if index is None else len(index)
+        candidates = map_candidates(work.scratch / TABLE, old, work.parts)
+        verdicts = judge_copies(
+            candidates,
+            NeighbourThresholds.of(settings),
+            PlaceholderThresholds(settings.placeholder_records, settings.placeholder_similarity),
+            _published_groups(index),
+            settings.radius,
+            np.logical_or.reduce(bands),
+        )
+        copied = np.isin(verdicts.code, verdict.COPIES) | np.isin(verdicts.flag, verdict.COPIES)
+        joined = (verdicts.code == verdict.UNIQUE) & (verdicts.group != np.arange(len(candidates)))
+        joined[:old] = False
+        for kind, wanted, name in (
+            (PEERS, verdicts.peer[copied], "record_id"),
+            (GROUPS, verdicts.group[joined], "leak_group"),
+        ):
+            _names(work, candidates, index, wanted, name).save(work.scratch / kind)
+    save_columns(work.scratch / VERDICTS, vars(verdicts))
+
+
+def write_share(share: Share) -> None:
+    """The decisions on the records of a share's parts, and its survivors."""
+    work = share.work
+    if not share.number:
+        return  # what is published stays as it is
+    columns = {field.name: map_column(work.scratch / VERDICTS, field.name) for field in _VERDICTS}
+    verdicts = Verdicts(**columns)
+    part, row = (map_column(work.scratch / TABLE, name) for name in ("part", "row"))
+    peers, groups = (Names.load(work.scratch / kind) for kind in (PEERS, GROUPS))
+    radius = NeighbourThresholds.of(work.settings).radius
+    barred = None
+    if work.barred:
+        barred = BarredPictures.of(work.barred, work.settings, work.version)
+    # Published rows are of no part, -1, and come first.
+    bounds = np.searchsorted(part, [share.parts.start, *(n + 1 for n in share.parts)])
+    for number, first, last in zip(share.parts, bounds, bounds[1:], strict=False):
+        rows = np.arange(first, last)
+        _write_part(work, work.parts[number], verdicts, row, rows, peers, groups, radius, barred)
+
+
+@contextmanager
+def _published(work: DedupeWork) -> Iterator[PublishedIndex | None]:
+    if work.index is None:
+        yield None
+        return
+    with PublishedIndex(work.index) as index:
+        yield index
 
 
 def _start_of(run_id: str) -> int:

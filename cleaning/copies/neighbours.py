@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from cleaning.copies.leader_index import empty_index
 from cleaning.copies.leader_pass import Limits, assign
-from cleaning.copies.reach import rows_in_reach
+from cleaning.copies.reach import rows_in_reach, usable_hashes
 from cleaning.copies.thresholds import NeighbourThresholds
-from cleaning.hashes import COLOUR_BYTES, is_degenerate
+from cleaning.hashes import COLOUR_BYTES
 from cleaning.titles.sketch import SKETCH_BYTES
 
 NO_FINGERPRINT = 255
@@ -78,6 +78,7 @@ def assign_leaders(
     fixed_leader: NDArray[np.bool_],
     thresholds: NeighbourThresholds | None = None,
     may_lead: NDArray[np.bool_] | None = None,
+    in_reach: NDArray[np.bool_] | None = None,
 ) -> Leaders:
     """Greedy leaders over ``prints``; ``fixed_leader`` rows (already published) lead in any case.
 
@@ -88,7 +89,8 @@ def assign_leaders(
     the input: 12 bytes a row and 12 for each of its distinct fingerprints, then 48 for each
     fingerprint of a row with neighbours. Raises ``ValueError`` if a fixed row follows one that is
     not: what is published has to come first. Rows that may not lead (all may unless told) lead
-    themselves alone.
+    themselves alone. ``in_reach`` bool[N] spares the join: all rows that have a neighbour, and
+    perhaps others.
     """
     thresholds = thresholds or NeighbourThresholds()
     fixed = np.ascontiguousarray(fixed_leader, dtype=np.bool_)
@@ -98,10 +100,12 @@ def assign_leaders(
     if rows and not np.array_equal(fixed, np.sort(fixed)[::-1]):
         raise ValueError("fixed leaders must come before all other rows")
     limits = _limits(thresholds)
-    usable = _usable(prints.phash, prints.phash_trim)
     hashes = (np.ascontiguousarray(prints.phash), np.ascontiguousarray(prints.phash_trim))
+    usable = usable_hashes(hashes)
     colours = (np.ascontiguousarray(prints.colour), np.ascontiguousarray(prints.colour_trim))
-    near = np.flatnonzero(rows_in_reach(hashes, usable, int(fixed.sum()), limits[0]))
+    if in_reach is None:
+        in_reach = rows_in_reach(hashes, usable, int(fixed.sum()), limits[0])
+    near = np.flatnonzero(in_reach)
     index = empty_index(near, hashes, usable, colours, limits[3:])
     leaders = Leaders(
         leader=np.arange(rows, dtype=np.int64),
@@ -136,10 +140,3 @@ def _limits(thresholds: NeighbourThresholds) -> Limits:
         thresholds.max_lightness_difference if colour_matters else 255,
         thresholds.max_chroma_difference if colour_matters else 255,
     )
-
-
-def _usable(phash: NDArray[np.uint64], phash_trim: NDArray[np.uint64]) -> NDArray[np.uint8]:
-    """Which fingerprints of each row may be compared: bit 0 the whole, bit 1 the trimmed one."""
-    whole = ~is_degenerate(phash)
-    trimmed = ~is_degenerate(phash_trim)
-    return whole.astype(np.uint8) | trimmed.astype(np.uint8) << np.uint8(1)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,10 +17,12 @@ from numpy.typing import NDArray
 
 from cleaning.copies import verdict
 from cleaning.copies.pairs import PICTURES
+from cleaning.copies.scratch import map_column, save_columns
 from cleaning.copies.verdict import Verdicts
 from cleaning.titles.sketch import SKETCH_BYTES
 from runtime.columns import column, from_numbers
 from runtime.stages import Counts
+from runtime.storage import atomic_path
 from runtime.tables import DECISIONS, SURVIVORS
 
 
@@ -63,6 +66,24 @@ class Names:
             from_numbers(np.searchsorted(self.rows, rows))
         ).to_pylist()
         return found
+
+    def save(self, folder: Path) -> None:
+        """Write them to a folder."""
+        save_columns(folder, {"rows": self.rows})
+        with atomic_path(folder / _TEXTS) as path, pa.OSFile(str(path), "wb") as file:
+            table = pa.table({"text": self.texts})
+            with pa.ipc.new_file(file, table.schema) as writer:
+                writer.write_table(table)
+
+    @classmethod
+    def load(cls, folder: Path) -> Names:
+        """What was saved in a folder, mapped."""
+        with pa.memory_map(str(folder / _TEXTS)) as file:
+            texts = pa.ipc.open_file(file).read_all()["text"].combine_chunks()
+        return cls(map_column(folder, "rows"), texts)
+
+
+_TEXTS = "texts.arrow"
 
 
 @dataclass(frozen=True)

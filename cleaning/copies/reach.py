@@ -7,6 +7,7 @@ Rows that are known to have a neighbour are not compared with one another again,
 costs time in proportion to its size.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -21,6 +22,7 @@ from cleaning.copies.hamming_index import (
     probe,
     probe_count,
 )
+from cleaning.hashes import is_degenerate
 
 BLOCK = 512  # hashes compared before the result is looked at
 
@@ -41,20 +43,31 @@ class Side(NamedTuple):
     middles: NDArray[np.int64]
 
 
+def usable_hashes(hashes: Hashes) -> NDArray[np.uint8]:
+    """Which fingerprints of each row may be compared: bit 0 the whole, bit 1 the trimmed one."""
+    whole, trimmed = (~is_degenerate(values) for values in hashes)
+    return whole.astype(np.uint8) | trimmed.astype(np.uint8) << np.uint8(1)
+
+
 def rows_in_reach(
-    hashes: Hashes, usable: NDArray[np.uint8], fixed: int, radius: int
+    hashes: Hashes,
+    usable: NDArray[np.uint8],
+    fixed: int,
+    radius: int,
+    bands: Sequence[int] = range(BANDS),
 ) -> NDArray[np.bool_]:
     """Which rows have another within ``radius`` (0 to 7) bits by any of their hashes, bool[N].
 
     ``usable`` uint8[N] says which hashes of a row count (bit 0 the whole, bit 1 the trimmed one).
-    The first ``fixed`` rows are not compared with one another, only with the others.
+    The first ``fixed`` rows are not compared with one another, only with the others. Of some
+    ``bands`` alone those are told that these find: a row is in reach if it is by any band.
     """
     rows = len(usable)
     touched = np.zeros(rows, dtype=np.bool_)
     if fixed < rows:
         known = _side(int(_entries(hashes, usable, 0, fixed)))
         new = _side(int(_entries(hashes, usable, fixed, rows)))
-        for band in range(BANDS):
+        for band in bands:
             probes = int(probe_count(band, radius))
             if probes:
                 _sort(known, hashes, usable, touched, 0, fixed, band)

@@ -63,10 +63,12 @@ def judge_copies(
     placeholders: PlaceholderThresholds,
     published: PublishedGroups,
     leak_radius: int,
+    in_reach: NDArray[np.bool_] | None = None,
 ) -> Verdicts:
     """The verdict on every candidate; most columns of `candidates` are used up.
 
-    Near pairs within `leak_radius` bits have to share a split.
+    Near pairs within `leak_radius` bits have to share a split. `in_reach` bool[N] tells all rows
+    that have another within that radius, where the join was made before.
 
     A held record can be a copy, and can represent held copies of its own, so that one answer of a
     reviewer settles all of them; it follows every mapped record, so it never shadows one. An
@@ -95,7 +97,8 @@ def judge_copies(
     prints = candidates.hand_over(heads)
     led = np.arange(len(heads))
     for may_lead in _leading(imported[heads], heads < old):
-        leaders = assign_leaders(prints, heads < old, thresholds, may_lead)
+        near = None if in_reach is None else in_reach[heads]
+        leaders = assign_leaders(prints, heads < old, thresholds, may_lead, near)
         rows_led = led if may_lead is None else np.flatnonzero(leaders.leader != led)
         to = heads[rows_led]
         peer[to] = heads[leaders.leader[rows_led]]
@@ -118,7 +121,7 @@ def judge_copies(
     # A release never loses a record to a copy: what is published leads in any case.
     code[:old][candidates.mapped[:old]] = UNIQUE
     code[(code == UNIQUE) & ~candidates.mapped] = HELD
-    group = _leak_groups(candidates, code, leak_radius, published)
+    group = _leak_groups(candidates, code, leak_radius, published, in_reach)
     return Verdicts(code, flag, peer, distance, via, agreement, difference, shared, group)
 
 
@@ -164,7 +167,11 @@ def _first_of_bytes(sha: NDArray[np.uint64], order: NDArray[np.int32]) -> NDArra
 
 
 def _leak_groups(
-    candidates: Candidates, code: NDArray[np.uint8], radius: int, published: PublishedGroups
+    candidates: Candidates,
+    code: NDArray[np.uint8],
+    radius: int,
+    published: PublishedGroups,
+    in_reach: NDArray[np.bool_] | None,
 ) -> NDArray[np.int64]:
     """The smallest row of each survivor's near-duplicate component, colour ignored.
 
@@ -175,7 +182,11 @@ def _leak_groups(
     # What leaves keeps its place in its group: the others of that group are still published.
     rows = np.concatenate([np.arange(old), old + np.flatnonzero(code[old:] == UNIQUE)])
     component = connected_groups(
-        candidates.phash[rows], candidates.phash_trim[rows], radius, known=published.group
+        candidates.phash[rows],
+        candidates.phash_trim[rows],
+        radius,
+        known=published.group,
+        in_reach=None if in_reach is None else in_reach[rows],
     )
     group = np.arange(len(candidates), dtype=np.int64)
     group[rows] = rows[component]

@@ -13,6 +13,8 @@ import pyarrow.parquet as pq
 import pytest
 
 import pipeline
+from cleaning.copies.stage import Band
+from cleaning.copies.stage import join_band as join_for_real
 from cleaning.stage import CleanWork
 from cleaning.stage import clean_part as clean_for_real
 from runtime.config import load_config
@@ -72,11 +74,20 @@ def undisturbed(demo: DemoRun, tmp_path_factory: pytest.TempPathFactory) -> dict
     return published(folder)
 
 
+@pytest.fixture
+def in_shares(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What dedupe does of many records in units side by side, it does so of the demo's few."""
+    monkeypatch.setattr("cleaning.copies.stage.APART_ROWS", 0)
+    monkeypatch.setattr("cleaning.copies.stage.SHARE_ROWS", 60)
+
+
+@pytest.mark.usefixtures("in_shares")
 def test_two_processes_publish_the_same(recorded: Path, undisturbed: dict[str, bytes]) -> None:
     assert compute(recorded, "workers = 2") == 0
     assert published(recorded) == undisturbed
 
 
+@pytest.mark.usefixtures("in_shares")
 def test_a_cluster_publishes_the_same(
     recorded: Path, undisturbed: dict[str, bytes], cluster: Cluster
 ) -> None:
@@ -93,6 +104,15 @@ def clean_but_die_once(work: CleanWork) -> None:
     clean_for_real(work)
 
 
+def join_but_die_once(band: Band) -> None:
+    """The third band kills its worker the first time."""
+    marker = band.work.run.folder / "killed-in-join"
+    if band.number == 2 and not marker.exists():
+        marker.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    join_for_real(band)
+
+
 def clean_but_die_on_one(work: CleanWork) -> None:
     """One part kills every worker that takes it, until somebody finds out why."""
     if work.name.endswith("2") and not (work.run.folder / "mended").exists():
@@ -100,14 +120,16 @@ def clean_but_die_on_one(work: CleanWork) -> None:
     clean_for_real(work)
 
 
+@pytest.mark.usefixtures("in_shares")
 @pytest.mark.parametrize("engine", ["process", "dask"])
 def test_a_worker_that_is_killed_changes_nothing(
     recorded: Path, undisturbed: dict[str, bytes], cluster: Cluster, engine: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     monkeypatch.setattr("cleaning.stage.clean_part", clean_but_die_once)
+    monkeypatch.setattr("cleaning.copies.stage.join_band", join_but_die_once)
     assert compute(recorded, "workers = 2" if engine == "process" else on_dask(cluster)) == 0
-    assert list(recorded.glob("runs/*/killed"))
+    assert len(list(recorded.glob("runs/*/killed*"))) == 2
     assert published(recorded) == undisturbed
 
 

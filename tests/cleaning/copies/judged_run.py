@@ -174,13 +174,15 @@ class Bench:
             name, pa.Table.from_pylist(cleaned, CLEANED.schema), "made", counts, metadata=told
         )
 
-    def dedupe(self, **settings: Any) -> StageResult:
-        """Run the stage."""
+    def dedupe(self, pool: WorkerPool | None = None, **settings: Any) -> StageResult:
+        """Run the stage, here unless there are workers for it."""
         config = parse_config(
             {"dedupe": {**self.settings, **settings}, "clean": {"fingerprints": self.mode}}
         )
         return dedupe(
-            Context(config, self.folder, self.workspace, self.run, ThisProcess(1), quiet=True)
+            Context(
+                config, self.folder, self.workspace, self.run, pool or ThisProcess(1), quiet=True
+            )
         )
 
     def judge(self, items: Sequence[Item], **settings: Any) -> dict[str, dict[str, Any]]:

@@ -5,8 +5,9 @@ import pytest
 from numpy.typing import NDArray
 
 from cleaning.copies.groups import connected_groups
+from cleaning.copies.hamming_index import BANDS
 from cleaning.copies.neighbours import Fingerprints, assign_leaders
-from cleaning.copies.reach import rows_in_reach
+from cleaning.copies.reach import rows_in_reach, usable_hashes
 from cleaning.copies.thresholds import NeighbourThresholds
 from cleaning.hashes import is_degenerate
 
@@ -275,6 +276,49 @@ def test_rows_in_reach_equal_brute_force(radius: int, fixed: int) -> None:
     near[:fixed, :fixed] = False
     np.fill_diagonal(near, False)
     assert (rows_in_reach(hashes, usable, fixed, radius) == near.any(axis=1)).all()
+
+
+@pytest.mark.parametrize("radius", [0, 3, 6, 7])
+@pytest.mark.parametrize("fixed", [0, 100, 300])
+@pytest.mark.parametrize("centres", [3, 60])
+def test_bands_joined_apart_find_what_all_find_together(
+    radius: int, fixed: int, centres: int
+) -> None:
+    draw = np.random.default_rng(radius)
+    prints = random_prints(draw, clumped_hashes(draw, 300, centres))
+    hashes = (prints.phash, prints.phash_trim)
+    usable = usable_hashes(hashes)
+    apart = [rows_in_reach(hashes, usable, fixed, radius, [band]) for band in range(BANDS)]
+    together = rows_in_reach(hashes, usable, fixed, radius)
+    assert (np.logical_or.reduce(apart) == together).all()
+    assert together.any() == (fixed < 300)
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("centres", [3, 40])
+def test_a_join_of_more_rows_made_before_changes_no_leader_and_no_group(
+    seed: int, centres: int
+) -> None:
+    draw = np.random.default_rng(seed)
+    prints = random_prints(draw, clumped_hashes(draw, 300, centres))
+    hashes, known = (prints.phash, prints.phash_trim), 80
+    in_reach = rows_in_reach(hashes, usable_hashes(hashes), known, 6)
+    # Some rows are not judged, published ones stay in front.
+    rows = np.concatenate((np.arange(known), known + np.sort(draw.permutation(220)[:150])))
+    fixed = np.arange(len(rows)) < known
+    some = rows_of(prints, rows)
+    before = connected_groups(some.phash[:known], some.phash_trim[:known], 6)
+    for radius in (0, 4, 6):
+        thresholds = NeighbourThresholds(radius=radius, title_free_radius=min(radius, 4))
+        plain = assign_leaders(some, fixed, thresholds)
+        found = assign_leaders(some, fixed, thresholds, in_reach=in_reach[rows])
+        for name, values in vars(plain).items():
+            assert (getattr(found, name) == values).all(), name
+        alone = connected_groups(some.phash, some.phash_trim, radius, known=before)
+        given = connected_groups(
+            some.phash, some.phash_trim, radius, known=before, in_reach=in_reach[rows]
+        )
+        assert (given == alone).all()
 
 
 @pytest.mark.parametrize("keep_variants", [True, False])

@@ -10,11 +10,14 @@ import pyarrow as pa
 import pytest
 from PIL import Image, ImageDraw
 
+from cleaning.copies import stage
 from cleaning.copies.candidates import _sha_words
+from cleaning.copies.hamming_index import BANDS
 from cleaning.copies.published import PublishedIndex
 from cleaning.hashes import is_degenerate
 from demo.scenes import render
 from runtime.errors import WorkspaceError
+from runtime.executor import WorkerPool
 from tests.cleaning.copies.judged_run import Bench, Item, prints_of, saved
 
 UNLIKE = [
@@ -194,3 +197,74 @@ def test_ids_are_found_in_an_index_of_many_row_groups(bench: Bench) -> None:
         assert index.rows_of(pa.array(["b:1"], pa.string())).tolist() == [-1]
         rows = np.array([0, 6, 7, 29])
         assert index.take("record_id", rows).to_pylist() == ["a:000", "a:012", "a:014", "a:058"]
+
+
+# --------------------------------------------------------------------------- side by side
+
+
+def many_kinds(bench: Bench) -> None:
+    """A release, and a run of many small parts with all that can be said of a record."""
+    published = [
+        Item(f"a:{n}", f"{UNLIKE[n]} {n}", textured(n), group=f"a:{n - n % 2}") for n in range(6)
+    ]
+    bench.publish(published)
+    items = [Item("a:0", UNLIKE[0], textured(0), opted_out=True)]
+    for n in range(1, 40):
+        seed, quality = n % 25, 92 - n % 3 * 10
+        shop = "abc"[n % 3]
+        title = f"{UNLIKE[n % 8]} {seed}"
+        items.append(Item(f"{shop}:1{n:02}", title, textured(seed, quality), mapped=n % 7 > 0))
+    items += [Item(f"d:{n}", UNLIKE[n], no_image(90 - n)) for n in range(7)]
+    bench.clean(items)
+
+
+def written(bench: Bench) -> dict[str, bytes]:
+    folders = (bench.run.decisions("dedupe"), bench.run.survivors)
+    return {
+        f"{folder.path(name).parent.name}/{name}": folder.path(name).read_bytes()
+        for folder in folders
+        for name in folder.names()
+    }
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_units_side_by_side_write_what_one_writes(
+    tmp_path: Path, workers: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = Bench(tmp_path, part_rows=4)
+    many_kinds(bench)
+    bench.dedupe()
+    alone = written(bench)
+    counts = {rule for name in bench.run.survivors.names() for rule in _counts(bench, name)}
+    assert {"kept", "duplicate", "rejected", "rule.same_fingerprint_v1"} <= counts
+    for folder in (bench.run.decisions("dedupe"), bench.run.survivors):
+        folder.prune(())
+    monkeypatch.setattr("cleaning.copies.stage.APART_ROWS", 0)
+    monkeypatch.setattr("cleaning.copies.stage.SHARE_ROWS", 9)
+    with WorkerPool(workers) as pool:
+        bench.dedupe(pool)
+    assert written(bench) == alone
+    assert len(alone) > 20
+    assert not (bench.run.folder / "dedupe").exists(), "the scratch folder goes"
+
+
+def _counts(bench: Bench, name: str) -> set[str]:
+    seal = bench.run.survivors.seal(name)
+    assert seal is not None
+    return set(seal.counts)
+
+
+def test_a_killed_process_leaves_nothing_that_the_next_one_reads(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    many_kinds(bench)
+    left = bench.run.folder / "dedupe" / "table"
+    left.mkdir(parents=True)
+    (left / "phash.npy").write_bytes(b"half")
+    (left / ".colour.npy.123.tmp").write_bytes(b"half")
+    bench.dedupe()
+    assert not (bench.run.folder / "dedupe").exists()
+    assert bench.survivors()
+
+
+def test_the_stage_knows_how_many_bands_there_are() -> None:
+    assert stage.BANDS == BANDS
