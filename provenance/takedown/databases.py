@@ -16,6 +16,7 @@ from crawler.memory_file import STATE_FILE
 from provenance.takedown.job import Job
 from runtime.image_bytes import PLACES_FILE
 from runtime.image_index import index_path
+from runtime.sqlite_files import remove_database
 from runtime.workspace import Workspace
 
 _PATIENCE_SECONDS = 20.0
@@ -40,12 +41,6 @@ def purge_databases(workspace: Workspace, job: Job) -> None:
         remove_database(run.folder / INDEX_FILE)
     remove_database(workspace.folder / STATE_FILE)
     remove_database(workspace.folder / PLACES_FILE)
-
-
-def remove_database(path: Path) -> None:
-    """Remove a database with its log."""
-    for name in (path.name, f"{path.name}-wal", f"{path.name}-shm", f"{path.name}-journal"):
-        path.with_name(name).unlink(missing_ok=True)
 
 
 def purge_database(path: Path, job: Job) -> None:
