@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 _DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
@@ -18,12 +19,25 @@ def is_damage(error: sqlite3.Error) -> bool:
     return code is not None and code & 0xFF in _DAMAGE
 
 
-def is_intact(db: sqlite3.Connection) -> bool:
-    """Whether SQLite finds the whole file in order; about a second for each GB.
+def is_intact(db: sqlite3.Connection, *, indexes: bool = False) -> bool:
+    """Whether SQLite finds the whole file in order; 2 to 3 seconds for each GB.
 
-    Raises DatabaseError for a file that is no database at all.
+    With `indexes` it also holds every index against its table, in twice the time. Raises
+    DatabaseError for a file that is no database at all.
     """
-    return [*db.execute("PRAGMA quick_check(1)")] == [("ok",)]
+    check = "integrity_check" if indexes else "quick_check"
+    return [*db.execute(f"PRAGMA {check}(1)")] == [("ok",)]
+
+
+def is_intact_file(path: Path) -> bool:
+    """Whether there is a database in order at `path`, which is only read."""
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as db:
+            return path.stat().st_size > 0 and is_intact(db)
+    except sqlite3.DatabaseError as error:
+        if is_damage(error) or not path.is_file():
+            return False
+        raise
 
 
 def remove_database(path: Path) -> None:
