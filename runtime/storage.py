@@ -18,7 +18,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from runtime.errors import StorageFullError, WorkspaceError
+from runtime.errors import NotWritableError, StorageFullError, WorkspaceError
 
 TEMPORARY_SUFFIX = ".tmp"
 _TEMPORARY = re.compile(r"\..+\.\d+\.tmp")
@@ -34,9 +34,10 @@ def explain_os_error(error: OSError, path: Path) -> Exception:
             "free some and run the same command again, finished work is kept"
         )
     if error.errno in _READ_ONLY:
-        return WorkspaceError(
+        return NotWritableError(
             f"cannot write {path}: expected a writable folder, got "
-            f"{os.strerror(error.errno or 0)!r}; change its permissions or the `workspace` setting"
+            f"{os.strerror(error.errno or 0)!r}; make it writable (or change the `workspace` "
+            "setting) and run the same command again, finished work is kept"
         )
     return error
 
@@ -142,4 +143,5 @@ def remove_temporaries(folder: Path) -> None:
     ]
     for path in chain(*places):
         if _TEMPORARY.fullmatch(path.name) and path.is_file():
-            path.unlink(missing_ok=True)
+            with os_errors_explained(path):
+                path.unlink(missing_ok=True)

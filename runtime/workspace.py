@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from runtime.errors import WorkspaceError
+from runtime.errors import NotWritableError, WorkspaceError
 from runtime.keys import digest
 from runtime.parts import PartFolder
 from runtime.run_ids import next_run_id, start_of
@@ -232,7 +232,10 @@ class Workspace:
             (self.folder / "runs").mkdir(parents=True, exist_ok=True)
             self.releases.mkdir(exist_ok=True)
         except OSError as error:
-            raise explain_os_error(error, self.folder) from error
+            explained = explain_os_error(error, self.folder)
+            if isinstance(explained, NotWritableError):  # nothing was begun: the setting is wrong
+                raise WorkspaceError(str(explained)) from error
+            raise explained from error
         if not os.access(self.folder / "runs", os.W_OK | os.X_OK):
             raise WorkspaceError(
                 f"cannot write {self.folder}: expected a writable folder; "
