@@ -500,7 +500,7 @@ def ready(crawled: Stall) -> Stall:
 
 def finished(stall: Stall) -> dict[str, bytes]:
     """The same command finishes; every byte of the release."""
-    said = stall.say("run")
+    said = stall.say("publish")
     assert said.status == 0, said.err
     stall.check()
     assert readers_see(stall, "1.2.0")
