@@ -21,7 +21,10 @@ from typing import Any
 from runtime.errors import NotWritableError, StorageFullError, WorkspaceError
 
 TEMPORARY_SUFFIX = ".tmp"
-_TEMPORARY = re.compile(r"\..+\.\d+\.tmp")
+# A database that is made under a temporary name has its log beside it.
+_LOGS = "(-journal|-wal|-shm)?"
+_TEMPORARY = re.compile(rf"\..+\.(\d+|sqlite)\.tmp{_LOGS}")
+_OWN_FOLDERS = ("runs", "releases", "tombstones", "recipes")
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _READ_ONLY = {errno.EACCES, errno.EPERM, errno.EROFS}
 
@@ -134,12 +137,13 @@ def sha256_file(path: Path) -> str:
 def remove_temporaries(folder: Path) -> None:
     """Remove what a killed process left half-written in a workspace.
 
-    Only in the workspace's own folders, and only names that `atomic_path` gives: the folder may
-    be the user's project. Only the holder of the workspace lock may call this.
+    Only in the workspace's own folders, and only names that `atomic_path` and the index of an
+    archive give: the folder may be the user's project. Only the holder of the workspace lock may
+    call this.
     """
     places = [
         folder.glob(".*"),
-        *(folder.joinpath(own).rglob(".*") for own in ("runs", "releases")),
+        *(folder.joinpath(own).rglob(".*") for own in _OWN_FOLDERS),
     ]
     for path in chain(*places):
         if _TEMPORARY.fullmatch(path.name) and path.is_file():

@@ -525,7 +525,15 @@ def test_a_publish_killed_at_each_of_its_last_steps_shows_a_whole_release_or_non
     ):
         assert killed_at(ready, point, "publish"), point
         assert readers_see(ready, "1.1.0", "1.2.0") == seen, point
+        if point == "LATEST.json":
+            shutil.copytree(ready.folder, tmp_path / "told late")
     assert finished(ready) == expected
+    # `run` instead of `publish`: it finds its release, and leaves nothing of the making of it.
+    late = Stall(ready.shop, tmp_path / "told late")
+    assert list(late.folder.glob("runs/*/publish"))
+    assert late.say("run").status == 0
+    assert not list(late.folder.glob("runs/*/publish"))
+    assert finished(late) == expected
 
 
 @pytest.mark.soak
