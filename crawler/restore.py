@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from crawler.memory_file import STATE_FILE, fault, make_memory, not_remembered
+from runtime.errors import WorkspaceError
 from runtime.sqlite_files import remove_database
 from runtime.storage import atomic_path
 from runtime.workspace import Run, Workspace
@@ -74,8 +75,13 @@ class Restored:
 
 
 def restore_memory(workspace: Workspace) -> Restored:
-    """Make the product memory again, as it stands for the newest run. The caller holds the lock."""
+    """Make the product memory again, as it stands for the newest run. The caller holds the lock.
+
+    Raises WorkspaceError where no file can stand in its place, StorageFullError on a full disk.
+    """
     path, runs = workspace.folder / STATE_FILE, workspace.runs()
+    if path.is_dir():
+        raise WorkspaceError(f"{path}: expected a file or nothing, got a folder; move it away")
     newest = runs[-1].run_id if runs else ""
     found = _found(path)
     with atomic_path(path) as temporary:

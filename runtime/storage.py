@@ -118,14 +118,12 @@ def write_json(target: Path, value: Any) -> None:
     write_bytes(target, (text + "\n").encode())
 
 
-def read_json(path: Path) -> Any:
-    """The JSON value in `path`; raises WorkspaceError naming the file when it is not JSON."""
+def read_json(path: Path, remedy: str = "restore the file or remove it") -> Any:
+    """The JSON value in `path`; raises WorkspaceError with file and remedy where it is not JSON."""
     try:
         return json.loads(path.read_bytes())
     except ValueError as error:
-        raise WorkspaceError(
-            f"{path}: expected JSON, got {error}; restore the file or remove it"
-        ) from error
+        raise WorkspaceError(f"{path}: expected JSON, got {error}; {remedy}") from error
 
 
 def sha256_file(path: Path) -> str:

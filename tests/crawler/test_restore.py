@@ -15,6 +15,7 @@ import pytest
 from crawler.memory import bring_up_to_date
 from crawler.memory_file import STATE_FILE, fault
 from crawler.restore import Restored, restore_memory
+from runtime.errors import WorkspaceError
 from tests.crawler.recorded_runs import START, Crawls, listings
 from tests.crawler.test_memory import damage_middle, make_other_version
 
@@ -136,6 +137,13 @@ def test_a_part_that_cannot_be_read_is_named(
     assert f"run {second.run_id}, site s: not remembered" in capsys.readouterr().err
     part.write_bytes(intact)
     assert restored(crawls).products == 2
+
+
+def test_a_folder_in_its_place_is_named_and_kept(crawls: Crawls) -> None:
+    (crawls.workspace.folder / STATE_FILE / "mine").mkdir(parents=True)
+    with pytest.raises(WorkspaceError, match=r"state\.sqlite: expected a file.*got a folder"):
+        restore_memory(crawls.workspace)
+    assert (crawls.workspace.folder / STATE_FILE / "mine").is_dir()
 
 
 def test_a_workspace_without_runs_has_an_empty_memory(crawls: Crawls) -> None:

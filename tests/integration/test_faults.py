@@ -552,3 +552,101 @@ def test_a_publish_killed_at_every_commit_of_it(ready: Stall, tmp_path: Path) ->
         number += 1
     print(f"killed at each of {number - 1} commits")
     assert number > 10
+
+
+# --------------------------------------------------------------------------- small files
+
+LOOKS = ("status", "verify", "audit s:1")
+
+
+def one_line_each(stall: Stall, commands: tuple[str, ...], *words: str) -> list[int]:
+    """Exit statuses; what fails says so in one line with these words."""
+    statuses = []
+    for command in commands:
+        said = stall.say(command)
+        no_traceback(said.err)
+        if said.status:
+            told = [line for line in said.err.splitlines() if words[0] in line]
+            assert len(told) == 1, said.err
+            assert all(word in told[0] for word in words), told
+        statuses.append(said.status)
+    return statuses
+
+
+def test_a_damaged_record_of_a_run_is_named_and_everything_stays(crawled: Stall) -> None:
+    path = crawled.workspace.runs()[-1].folder / "run.json"
+    whole = path.read_bytes()
+    record = json.loads(whole)
+    before = contents(crawled.folder / "releases"), contents(crawled.folder / "runs")
+    for number, damaged in enumerate(
+        (
+            b"", whole[: len(whole) // 2], b"\xff\x00" * 99, b"[1]", b"{}",
+            json.dumps({**record, "stages": "all"}).encode(),
+            json.dumps({**record, "started": "some day"}).encode(),
+            json.dumps({**record, "sites": 7, "status": None}).encode(),
+        )
+    ):  # fmt: skip
+        path.write_bytes(damaged)
+        commands = (*LOOKS, "restore", "run") if number in (0, 3) else ("status", "run")
+        statuses = one_line_each(crawled, commands, str(path), "expected", "from a copy")
+        assert statuses[0] == statuses[-1] == 2 and set(statuses) <= {0, 2, 40}
+    path.write_bytes(whole)
+    assert (contents(crawled.folder / "releases"), contents(crawled.folder / "runs")) == before
+    assert not crawled.shop.asked
+    assert one_line_each(crawled, LOOKS, "") == [0, 0, 0]
+
+
+def test_a_damaged_pointer_is_named_and_rollback_writes_it_again(crawled: Stall) -> None:
+    pointer = crawled.folder / "releases" / "LATEST.json"
+    whole = pointer.read_bytes()
+    for damaged in (b"", whole[:20], b"\xff\x00" * 9, b"[]", b'{"version": "../runs"}'):
+        pointer.write_bytes(damaged)
+        statuses = one_line_each(
+            crawled, ("status", "verify", "run"), str(pointer), "expected", "mep3m rollback"
+        )
+        assert statuses == [2, 40, 2]
+    assert crawled.say("rollback", "1.1.0").status == 0
+    assert pointer.read_bytes() == whole
+    assert one_line_each(crawled, LOOKS, "") == [0, 0, 0]
+
+
+def test_an_empty_tombstone_file_and_a_damaged_last_run(crawled: Stall) -> None:
+    (crawled.folder / "last_run.json").write_bytes(b"\xff{")
+    said = crawled.say("status")
+    assert said.status == 0 and "nothing is told" in said.out
+    stone = crawled.folder / "tombstones" / f"000001-{'a' * 12}.jsonl"
+    stone.parent.mkdir()
+    stone.touch()
+    # What was taken down must not come back, so nothing is done without the file.
+    assert one_line_each(
+        crawled, ("verify", "audit s:1", "run"), str(stone), "restore it from a copy"
+    ) == [40, 2, 2]
+    assert not crawled.shop.asked
+    assert json.loads((crawled.folder / "last_run.json").read_text())["exit_status"] == 2
+
+
+def test_damaged_parts_and_seals_of_an_unfinished_run_are_made_again(
+    ready: Stall, tmp_path: Path
+) -> None:
+    shutil.copytree(ready.folder, tmp_path / "undisturbed")
+    undisturbed = Stall(ready.shop, tmp_path / "undisturbed")
+    finished(undisturbed)
+    run = ready.workspace.runs()[-1].folder
+    seals = {table: next((run / table).glob("*.json")) for table in ("listings", "cleaned",
+             "labels", "images")}  # fmt: skip
+    cut(seals["listings"])
+    seals["cleaned"].write_bytes(b"")
+    seals["labels"].write_text("[1]")
+    seals["images"].write_text('{"rows": "many"}')
+    cut(next((run / "survivors").glob("*.parquet")))
+    cut(next((run / "decisions" / "clean").glob("*.parquet")))
+    cut(next((run / "sightings").glob("*.parquet")))
+    ready.shop.asked.clear()
+    said = ready.say("run")
+    assert said.status == 0, said.err
+    no_traceback(said.err)
+    assert "exporting it again" in said.err
+    finished(ready)
+    # The picture's part had to be fetched again, and so at another time.
+    rows, expected = (s.rows().drop(columns="fetched_at") for s in (ready, undisturbed))
+    pandas.testing.assert_frame_equal(rows, expected)
