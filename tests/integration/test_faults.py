@@ -272,9 +272,9 @@ def folded(path: Path) -> None:
     [
         pytest.param(forgotten, marks=pytest.mark.soak),
         cut,
-        garbage_at_the_start,
+        pytest.param(garbage_at_the_start, marks=pytest.mark.soak),
         pytest.param(garbage_in_the_middle, marks=pytest.mark.soak),
-        emptied,
+        pytest.param(emptied, marks=pytest.mark.soak),
     ],
 )
 def test_a_site_whose_frontier_is_lost_is_crawled_again_and_no_other(
