@@ -13,7 +13,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from commands import categories, exchange, inspection, releases, retention, sites, takedown
+from commands import (
+    categories,
+    exchange,
+    inspection,
+    releases,
+    repair,
+    retention,
+    sites,
+    takedown,
+)
 from commands.options import DEFAULT_CONFIG, Duration, Instant, command, config_option
 from runtime import clock, logs
 from runtime.config import Config, load_config
@@ -296,6 +305,7 @@ for _command in (
     sites.site_group,
     inspection.status,
     retention.gc,
+    repair.restore,
     inspection.audit,
     inspection.verify,
     inspection.replay,

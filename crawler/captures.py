@@ -82,7 +82,7 @@ class CaptureWriter:
 
     def _next_number(self) -> int:
         self.folder.mkdir(parents=True, exist_ok=True)
-        return max((number for number, _ in _files(self.folder, self.site)), default=-1) + 1
+        return max((number for number, _ in own_files(self.folder, self.site)), default=-1) + 1
 
     def _open(self) -> FileIO:
         if self._stream is None:
@@ -188,7 +188,7 @@ def _append(stream: FileIO, data: bytes) -> None:
         raise
 
 
-def _files(folder: Path, site: str) -> Iterator[tuple[int, Path]]:
+def own_files(folder: Path, site: str) -> Iterator[tuple[int, Path]]:
     """Number and path of the run's own capture files; site `a` has none of site `a-b`'s."""
     run = re.escape(folder.resolve().parent.name)
     name = re.compile(rf"{re.escape(site)}-{run}-(\d+)\.warc\.gz({re.escape(OPEN_SUFFIX)})?")
@@ -285,7 +285,7 @@ def repair(folder: Path, site: str, ends: Iterable[tuple[str, int]]) -> set[str]
     """
     short = set()
     named = dict(ends)
-    for _, path in _files(folder, site):
+    for _, path in own_files(folder, site):
         name = path.name.removesuffix(OPEN_SUFFIX)
         if name == path.name:
             continue

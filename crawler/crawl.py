@@ -18,6 +18,7 @@ from pathlib import Path
 
 from crawler.from_warc import ArchiveWork, archive_index, crawl_archive
 from crawler.frontier_file import pages_done
+from crawler.lost_frontier import FRONTIER_LOST
 from crawler.memory import bring_up_to_date
 from crawler.sites.sitefile import Site
 from crawler.sources import require_contact
@@ -99,7 +100,9 @@ def _crawl_archives(context: Context, todo: Sequence[Site]) -> dict[str, str]:
         for site in todo
     ]
     with progress("crawl: sites of the archive", len(works), quiet=context.quiet) as tick:
-        for done, _ in enumerate(context.pool.map(crawl_archive, works), start=1):
+        for done, told in enumerate(context.pool.map(crawl_archive, works), start=1):
+            if told is not None:
+                logs.warning(told)
             tick(done)
     return {}
 
@@ -193,6 +196,9 @@ class _Workers:
         )
         for _ in range(MAX_DEATHS):
             status, said = self._run_worker(job)
+            if status == FRONTIER_LOST and said:
+                logs.warning(said[-1], site=site.key)
+                continue
             if status >= 0 or self._stopping.is_set():
                 break
             words = f"site {site.key}: its worker was ended by signal {-status}; going on"
@@ -200,7 +206,7 @@ class _Workers:
         if status == Exit.STOPPED_EARLY or self._stopping.is_set():
             raise StopRequested(f"site {site.key}: stopped before its end; run again to go on")
         problem = said[-1].removeprefix("mep3m: ") if said else f"its worker ended with {status}"
-        if status < 0 or status == Exit.DEGRADED:
+        if status < 0 or status in (Exit.DEGRADED, FRONTIER_LOST):
             raise SiteError(problem)
         if status != Exit.DONE:
             raise WorkerFailedError(problem, Exit(status))

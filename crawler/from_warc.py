@@ -20,12 +20,15 @@ from crawler.archive import INDEX_FILE, Archive, ArchivedAnswer, build_index, fi
 from crawler.captures import CaptureWriter
 from crawler.export import export_site
 from crawler.frontier import Frontier, Visit
+from crawler.frontier_file import frontier_path
+from crawler.lost_frontier import begin_anew, lost_frontier, require_frontier
 from crawler.politeness import ParsedRobots, RobotsRules
 from crawler.reading import judge
 from crawler.sites.sitefile import Site, load_site, shipped_programs
 from crawler.waves import bounds_of
 from runtime.config import Config, SiteConfig
 from runtime.errors import ConfigError
+from runtime.sqlite_files import is_intact_file
 from runtime.tombstones import load_tombstones
 from runtime.workspace import Run
 
@@ -44,12 +47,12 @@ class ArchiveWork:
 
 
 def archive_index(run: Run) -> Path:
-    """The run's index of its WARC files, made again where it is missing.
+    """The run's index of its WARC files, made again where it is missing or damaged.
 
     Raises ConfigError when a file is no longer what it was when the run started.
     """
     index = run.folder / INDEX_FILE
-    if not index.is_file():
+    if not is_intact_file(index):
         files = run.record["from_warc"]["files"]
         paths = [Path(file["path"]) for file in files]
         gone = [path for path in paths if not path.is_file()]
@@ -93,12 +96,25 @@ def _site_at(program: str, base_url: str) -> Site:
     return load_site(SiteConfig(key=program, program=program, base_url=base_url), Path())
 
 
-def crawl_archive(work: ArchiveWork) -> None:
-    """Read every page of the site and export its tables."""
+def crawl_archive(work: ArchiveWork) -> str | None:
+    """Read every page of the site and export its tables; a line where it had to begin anew."""
+    site, told = load_site(work.site, work.config_folder), None
+    try:
+        require_frontier(work.run, site.key)
+        _crawl_archive(work, site)
+    except Exception as error:
+        problem = lost_frontier(site.key, error)
+        if problem is None:
+            raise
+        told = begin_anew(work.run, site.key, site.hosts, problem)
+        _crawl_archive(work, site)
+    return told
+
+
+def _crawl_archive(work: ArchiveWork, site: Site) -> None:
     run, crawl = work.run, work.config.crawl
-    site = load_site(work.site, work.config_folder)
     bounds = bounds_of(crawl, work.site)
-    file, tombstones = run.frontiers / f"{site.key}.sqlite", load_tombstones(run.workspace)
+    file, tombstones = frontier_path(run, site.key), load_tombstones(run.workspace)
     frontier = Frontier(file, run.captures, site.key, bounds, tombstones)
     archive = Archive(run.folder / INDEX_FILE)
     captures = CaptureWriter(

@@ -16,7 +16,9 @@ from typing import Any
 
 from crawler.captures import repair
 from runtime.errors import LockedError, SiteError
+from runtime.sqlite_files import is_damage, is_intact
 from runtime.storage import explain_os_error, explain_sqlite_error
+from runtime.workspace import Run
 
 LOCK_PATIENCE_SECONDS = 20.0
 
@@ -61,6 +63,15 @@ CREATE TABLE IF NOT EXISTS meta(name TEXT PRIMARY KEY, value REAL NOT NULL) WITH
 """
 
 
+class FrontierDamagedError(SiteError):
+    """A frontier whose file is not what was written; its site has to begin anew."""
+
+
+def frontier_path(run: Run, site: str) -> Path:
+    """Where a run keeps a site's frontier."""
+    return run.frontiers / f"{site}.sqlite"
+
+
 class FrontierFile:
     """Exclusive access to one site's frontier file; `captures` is the folder its pages lie in."""
 
@@ -72,22 +83,45 @@ class FrontierFile:
         except OSError as error:
             raise explain_os_error(error, path) from error
         self._acquire()
+        self.db: sqlite3.Connection
+        try:
+            self._open(captures, site)
+        except BaseException:
+            os.close(self._lock)
+            raise
+
+    def _open(self, captures: Path, site: str) -> None:
+        path = self.path
+        was_there = path.is_file() and path.stat().st_size > 0
         try:
             self.db = sqlite3.connect(path, isolation_level=None)
+        except sqlite3.DatabaseError as error:
+            raise SiteError(
+                f"site {site}: expected a frontier in {path}, got {error}; remove it to crawl the "
+                "site again"
+            ) from error
+        try:
+            # Indexes as well: one that lacks an entry would end the crawl before its time.
+            if was_there and not is_intact(self.db, indexes=True):
+                raise FrontierDamagedError(
+                    f"site {site}: expected an intact frontier in {path}, got a damaged one"
+                )
             self.db.execute("PRAGMA journal_mode=WAL")
             self.db.execute("PRAGMA synchronous=NORMAL")
             self.db.executescript(_SCHEMA)
             self._forget_lost_captures(captures, site)
         except sqlite3.DatabaseError as error:
+            self.db.close()
             explained = explain_sqlite_error(error, path)
             if explained is not error:
                 raise explained from error
-            remedy = "remove the file to crawl the site again"
-            if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_IOERR:
-                remedy = "check the disk and run again"
-            raise SiteError(
-                f"site {site}: expected a frontier in {path}, got {error}; {remedy}"
-            ) from error
+            said = f"site {site}: expected an intact frontier in {path}, got {str(error)!r}"
+            if is_damage(error):
+                raise FrontierDamagedError(said) from error
+            raise SiteError(f"{said}; check the disk and run again") from error
+        except BaseException:
+            self.db.close()
+            raise
 
     def _acquire(self) -> None:
         """A killed run's worker may live for a moment longer; wait for its lock to go."""
@@ -105,9 +139,11 @@ class FrontierFile:
 
     def close(self) -> None:
         """Release the file, its write-ahead log folded in."""
-        self.db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        self.db.close()
-        os.close(self._lock)
+        try:
+            self.db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        finally:
+            self.db.close()
+            os.close(self._lock)
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
@@ -160,9 +196,9 @@ class FrontierFile:
 
 def pages_done(path: Path) -> int:
     """Pages with an outcome in a frontier that another process may be writing."""
-    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as db:
-        try:
+    try:
+        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as db:
             (count,) = db.execute("SELECT COUNT(*) FROM queue WHERE outcome IS NOT NULL").fetchone()
-        except sqlite3.DatabaseError:
-            return 0  # its tables are being made this moment, or its worker will say what is wrong
+    except sqlite3.DatabaseError:
+        return 0  # it is being made this moment, or its worker will say what is wrong
     return int(count)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from pathlib import Path
@@ -23,6 +24,7 @@ from runtime import logs
 from runtime.errors import PartError, WorkspaceError
 from runtime.keys import digest
 from runtime.pruned import pruned_of
+from runtime.sqlite_files import is_damage, remove_database
 from runtime.storage import explain_sqlite_error
 from runtime.streams import chunks
 from runtime.workspace import Run
@@ -92,8 +94,22 @@ def open_memory(
     folder. The caller holds the workspace lock. Raises StorageFullError on a full disk.
     """
     earlier = [run for run in runs if run.run_id < before]
+    with _told(path):
+        try:
+            return _open(path, earlier, before, release)
+        except sqlite3.DatabaseError as error:
+            # What a quick look does not find (an index that disagrees) is met while folding.
+            if not is_damage(error):
+                raise
+            problem = f"expected an intact file, got {error}"
+            return _open_anew(path, problem, earlier, before, release)
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """Raise the user's situation where SQLite cannot write the file."""
     try:
-        return _open(path, earlier, before, release)
+        yield
     except sqlite3.OperationalError as error:
         explained = explain_sqlite_error(error, path)
         if explained is not error:
@@ -105,19 +121,57 @@ def open_memory(
 
 def _open(path: Path, runs: Sequence[Run], before: str, release: Path | None) -> sqlite3.Connection:
     db = sqlite3.connect(path, isolation_level=None)
-    problem = _fault(db, path)
-    todo = None if problem else _to_fold(db, runs, before)
-    if todo is None:
+    try:
+        problem = fault(db, path)
+        todo = None if problem else _to_fold(db, runs, before)
+        if todo is not None:
+            _fold_all(db, todo)
+            return db
+    except BaseException:
         db.close()
-        for name in (path.name, f"{path.name}-journal"):
-            path.with_name(name).unlink(missing_ok=True)
-        if runs:
-            problem = problem or "expected the runs it was made from, got others"
-            logs.warning(f"{path}: {problem}; making it again from the runs")
-        db = sqlite3.connect(path, isolation_level=None)
+        raise
+    db.close()
+    problem = problem or "expected the runs it was made from, got others"
+    return _open_anew(path, problem, runs, before, release)
+
+
+def _open_anew(
+    path: Path, problem: str, runs: Sequence[Run], before: str, release: Path | None
+) -> sqlite3.Connection:
+    remove_database(path)
+    if runs:
+        logs.warning(f"{path}: {problem}; making it again from the runs")
+    return _make(path, runs, before, release)
+
+
+def make_memory(
+    path: Path, runs: Sequence[Run], before: str, release: Path | None
+) -> sqlite3.Connection:
+    """A new memory of the runs before the one of id `before`, in a file that is not there yet.
+
+    `runs` are all that are there, oldest first: a later one recorded what it knew of runs that
+    were deleted.
+
+    Raises StorageFullError on a full disk.
+    """
+    with _told(path):
+        return _make(path, runs, before, release)
+
+
+def _make(path: Path, runs: Sequence[Run], before: str, release: Path | None) -> sqlite3.Connection:
+    db = sqlite3.connect(path, isolation_level=None)
+    try:
         db.executescript(f"BEGIN;{_SCHEMA}PRAGMA user_version = {SCHEMA_VERSION};COMMIT;")
         _fold_base(db, runs, release)
-        todo = _to_fold(db, runs, before) or []
+        earlier = [run for run in runs if run.run_id < before]
+        _fold_all(db, _to_fold(db, earlier, before) or [])
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def _fold_all(db: sqlite3.Connection, todo: Sequence[tuple[Run, str, str]]) -> None:
     for run, site, its_digest in todo:
         try:
             _fold(db, run, site, its_digest)
@@ -125,10 +179,17 @@ def _open(path: Path, runs: Sequence[Run], before: str, release: Path | None) ->
             logs.warning(f"run {run.run_id}, site {site}: not remembered ({error.problem})")
             row = (run.run_id, site, f"{_DAMAGED}{its_digest}")
             db.execute("INSERT INTO folded VALUES (?, ?, ?)", row)
-    return db
 
 
-def _fault(db: sqlite3.Connection, path: Path) -> str | None:
+def not_remembered(db: sqlite3.Connection) -> list[tuple[str, str]]:
+    """(run id, site) of what could not be read when it was to be taken in."""
+    rows = db.execute(
+        "SELECT run_id, site FROM folded WHERE digest LIKE ? ORDER BY 1, 2", (f"{_DAMAGED}%",)
+    )
+    return rows.fetchall()
+
+
+def fault(db: sqlite3.Connection, path: Path) -> str | None:
     """Why the file cannot be used; None when it can."""
     try:
         if path.stat().st_size == 0:

@@ -6,6 +6,7 @@ what there is to say where nothing is to be done.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -121,6 +122,9 @@ class Chooser:
         release = self.workspace.latest_release()
         if run.is_finished or release is None or read_manifest(release).run_id != run.run_id:
             return False
+        scratch = run.folder / "publish"
+        if scratch.is_dir():
+            shutil.rmtree(scratch)
         run.update(status="published", release=release.name)
         return True
 

@@ -13,7 +13,8 @@ from pathlib import Path
 from release.manifest import FileEntry, parse_version, read_manifest, release_folders
 from release.pointer import point_at
 from release.withdrawn import withdrawal
-from runtime.errors import ConfigError, VerificationError
+from runtime import logs
+from runtime.errors import ConfigError, VerificationError, WorkspaceError
 from runtime.storage import sha256_file
 from runtime.workspace import Workspace
 
@@ -35,7 +36,11 @@ def rollback(workspace: Workspace, version: str) -> Rollback:
     their size alone: `verify` reads them.
     """
     folder = _folder(workspace, version)
-    latest = workspace.latest_release()
+    try:
+        latest = workspace.latest_release()
+    except WorkspaceError as error:
+        logs.warning(str(error))  # a damaged pointer is what this puts right
+        latest = None
     for entry in read_manifest(folder).files:
         problem = _damage(folder, entry)
         if problem is not None:

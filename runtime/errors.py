@@ -29,6 +29,15 @@ class WorkspaceError(MepError):
     exit_status = Exit.USAGE
 
 
+class NotWritableError(WorkspaceError):
+    """A file could not be written where others could (a folder became read-only, say).
+
+    What was there before is intact, and the same command goes on once it can be written.
+    """
+
+    exit_status = Exit.UNFORESEEN
+
+
 class StorageFullError(MepError):
     """The file system has no room; what was there before is intact."""
 

@@ -22,6 +22,7 @@ import pyarrow.parquet as pq
 
 from runtime.errors import WorkspaceError
 from runtime.keys import digest
+from runtime.sqlite_files import is_intact
 from runtime.storage import atomic_path
 from runtime.workspace import Run, Workspace
 
@@ -224,6 +225,6 @@ def _made_from(path: Path) -> str | None:
     try:
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as db:
             (key,) = db.execute("SELECT key FROM made_from").fetchone()
-            return str(key)
+            return str(key) if is_intact(db) else None
     except (sqlite3.DatabaseError, TypeError):
         return None

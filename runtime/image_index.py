@@ -19,6 +19,7 @@ from runtime.image_bytes import DROPPED, dropped_rows
 from runtime.image_parts import ImagePartName
 from runtime.image_words import FORBIDDEN, SCHEMA, fold_part
 from runtime.parts import PartFolder, Seal
+from runtime.sqlite_files import is_intact, remove_database
 from runtime.workspace import Run
 
 _VERSION = 2
@@ -97,7 +98,7 @@ class ImageIndex:
         if self.path.is_file():
             self._db = sqlite3.connect(f"{self.path.absolute().as_uri()}?mode=ro", uri=True)
             try:
-                if _is_current(self._db) and self._is_whole():
+                if is_intact(self._db) and _is_current(self._db) and self._is_whole():
                     return self
             except sqlite3.DatabaseError:
                 pass  # it is a cache
@@ -378,14 +379,12 @@ def _open_or_replace(path: Path) -> sqlite3.Connection:
     """The index for writing; a damaged one, or one of another version, is made anew."""
     db = sqlite3.connect(path, isolation_level=None)
     try:
-        db.execute("PRAGMA quick_check").fetchall()
-        usable = _is_current(db)
+        usable = is_intact(db) and _is_current(db)
     except sqlite3.DatabaseError:
         usable = False
     if not usable:
         db.close()
-        for name in (path.name, f"{path.name}-wal", f"{path.name}-shm"):
-            path.with_name(name).unlink(missing_ok=True)
+        remove_database(path)
         db = sqlite3.connect(path, isolation_level=None)
         db.executescript(f"BEGIN; {SCHEMA} PRAGMA user_version = {_VERSION}; COMMIT;")
     db.execute("PRAGMA journal_mode=WAL")

@@ -19,10 +19,13 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from runtime.errors import StorageFullError, WorkspaceError
+from runtime.errors import NotWritableError, StorageFullError, WorkspaceError
 
 TEMPORARY_SUFFIX = ".tmp"
-_TEMPORARY = re.compile(r"\..+\.\d+\.tmp")
+# A database that is made under a temporary name has its log beside it.
+_LOGS = "(-journal|-wal|-shm)?"
+_TEMPORARY = re.compile(rf"\..+\.(\d+|sqlite)\.tmp{_LOGS}")
+_OWN_FOLDERS = ("runs", "releases", "tombstones", "recipes")
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 # The index of a write-ahead log that cannot grow is an error of its own.
 _SQLITE_FULL = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE}
@@ -37,9 +40,10 @@ def explain_os_error(error: OSError, path: Path) -> Exception:
             "free some and run the same command again, finished work is kept"
         )
     if error.errno in _READ_ONLY:
-        return WorkspaceError(
+        return NotWritableError(
             f"cannot write {path}: expected a writable folder, got "
-            f"{os.strerror(error.errno or 0)!r}; change its permissions or the `workspace` setting"
+            f"{os.strerror(error.errno or 0)!r}; make it writable (or change the `workspace` "
+            "setting) and run the same command again, finished work is kept"
         )
     return error
 
@@ -142,14 +146,12 @@ def write_json(target: Path, value: Any) -> None:
     write_bytes(target, (text + "\n").encode())
 
 
-def read_json(path: Path) -> Any:
-    """The JSON value in `path`; raises WorkspaceError naming the file when it is not JSON."""
+def read_json(path: Path, remedy: str = "restore the file or remove it") -> Any:
+    """The JSON value in `path`; raises WorkspaceError with file and remedy where it is not JSON."""
     try:
         return json.loads(path.read_bytes())
     except ValueError as error:
-        raise WorkspaceError(
-            f"{path}: expected JSON, got {error}; restore the file or remove it"
-        ) from error
+        raise WorkspaceError(f"{path}: expected JSON, got {error}; {remedy}") from error
 
 
 def sha256_file(path: Path) -> str:
@@ -161,13 +163,15 @@ def sha256_file(path: Path) -> str:
 def remove_temporaries(folder: Path) -> None:
     """Remove what a killed process left half-written in a workspace.
 
-    Only in the workspace's own folders, and only names that `atomic_path` gives: the folder may
-    be the user's project. Only the holder of the workspace lock may call this.
+    Only in the workspace's own folders, and only names that `atomic_path` and the index of an
+    archive give: the folder may be the user's project. Only the holder of the workspace lock may
+    call this.
     """
     places = [
         folder.glob(".*"),
-        *(folder.joinpath(own).rglob(".*") for own in ("runs", "releases")),
+        *(folder.joinpath(own).rglob(".*") for own in _OWN_FOLDERS),
     ]
     for path in chain(*places):
         if _TEMPORARY.fullmatch(path.name) and path.is_file():
-            path.unlink(missing_ok=True)
+            with os_errors_explained(path):
+                path.unlink(missing_ok=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from runtime.errors import WorkspaceError
+from runtime.errors import NotWritableError, WorkspaceError
 from runtime.keys import digest
 from runtime.parts import PartFolder
 from runtime.run_ids import next_run_id, start_of
@@ -38,6 +38,32 @@ STAGES = ("crawl", "merge", "fetch", "clean", "map", "dedupe", "publish")
 GATE_FAILED = "gate_failed"
 """The status of a run that must not publish; the next one begins anew."""
 IMPORT_STAGES = ("import", "clean", "map", "dedupe", "publish")
+
+
+# Removing it would take the run, and what it knows of its records, out of the workspace.
+_RECORD_REMEDY = "restore the file from a copy"
+_POINTER_REMEDY = "make a release current again with `mep3m rollback VERSION`"
+_RECORD_TYPES: Mapping[str, type] = {
+    "status": str, "stages": dict, "run_id": str, "sites": list, "started": str,
+    "failed_sites": dict, "set_aside": dict, "site_digests": dict,
+}  # fmt: skip
+_REQUIRED = ("status", "stages")
+
+
+def _record_problem(value: Any) -> str | None:
+    """What a `run.json` should be and is not; None when it is in order."""
+    if not isinstance(value, dict):
+        return f"an object, got {str(value)[:60]}"
+    for name, kind in _RECORD_TYPES.items():
+        if name in value and not isinstance(value[name], kind):
+            return f"`{name}` as {kind.__name__}, got {str(value[name])[:60]!r}"
+        if name in _REQUIRED and name not in value:
+            return f"an object with `{name}`, got none"
+    try:
+        datetime.fromisoformat(value.get("started", "2000-01-01"))
+    except ValueError:
+        return f"`started` as an instant, got {value['started'][:60]!r}"
+    return None
 
 
 def file_key(host: str) -> str:
@@ -139,9 +165,17 @@ class Run:
 
     @property
     def record(self) -> dict[str, Any]:
-        """What `run.json` says: status, configuration digest, per stage its counts."""
-        value: dict[str, Any] = read_json(self.folder / "run.json")
-        return value
+        """What `run.json` says: status, configuration digest, per stage its counts.
+
+        Raises WorkspaceError for a damaged one.
+        """
+        path = self.folder / "run.json"
+        value = read_json(path, _RECORD_REMEDY)
+        problem = _record_problem(value)
+        if problem is not None:
+            raise WorkspaceError(f"{path}: expected {problem}; {_RECORD_REMEDY}")
+        found: dict[str, Any] = value
+        return found
 
     def update(self, **changes: Any) -> None:
         """Replace some entries of `run.json`."""
@@ -232,7 +266,10 @@ class Workspace:
             (self.folder / "runs").mkdir(parents=True, exist_ok=True)
             self.releases.mkdir(exist_ok=True)
         except OSError as error:
-            raise explain_os_error(error, self.folder) from error
+            explained = explain_os_error(error, self.folder)
+            if isinstance(explained, NotWritableError):  # nothing was begun: the setting is wrong
+                raise WorkspaceError(str(explained)) from error
+            raise explained from error
         if not os.access(self.folder / "runs", os.W_OK | os.X_OK):
             raise WorkspaceError(
                 f"cannot write {self.folder}: expected a writable folder; "
@@ -281,14 +318,18 @@ class Workspace:
         return run
 
     def latest_release(self) -> Path | None:
-        """Folder of the current release, by `LATEST.json`; None before the first."""
+        """Folder of the current release, by `LATEST.json`; None before the first.
+
+        Raises WorkspaceError where that names no release folder beside it.
+        """
         pointer = self.releases / "LATEST.json"
         if not pointer.is_file():
             return None
-        value = read_json(pointer)
-        if not isinstance(value, dict) or not isinstance(value.get("version"), str):
+        value = read_json(pointer, _POINTER_REMEDY)
+        version = value.get("version") if isinstance(value, dict) else None
+        if not isinstance(version, str) or not version or Path(version).name != version:
             raise WorkspaceError(
                 f"{pointer}: expected an object with a `version`, got {str(value)[:60]}; "
-                "point it at a release folder"
+                f"{_POINTER_REMEDY}"
             )
-        return self.releases / str(value["version"])
+        return self.releases / version

@@ -14,12 +14,12 @@ from pathlib import Path
 from operations.retention.needs import find_needs, published_digests
 from operations.retention.pictures import drop_bytes
 from operations.retention.plan import Going, Plan, crawled_sites
-from provenance.takedown.databases import remove_database
 from provenance.takedown.part_files import finish_replacements
 from release.withdrawn import withdraw_release
 from runtime.config import Config
 from runtime.image_index import index_path
 from runtime.pruned import Pruned, pruned_of
+from runtime.sqlite_files import remove_database
 from runtime.storage import write_json
 from runtime.workspace import Run, Workspace
 

@@ -14,8 +14,10 @@ from pathlib import Path
 from crawler.archive import INDEX_FILE
 from crawler.memory_file import STATE_FILE
 from provenance.takedown.job import Job
+from runtime import logs
 from runtime.image_bytes import PLACES_FILE
 from runtime.image_index import index_path
+from runtime.sqlite_files import is_damage, remove_database
 from runtime.workspace import Workspace
 
 _PATIENCE_SECONDS = 20.0
@@ -35,17 +37,22 @@ def purge_databases(workspace: Workspace, job: Job) -> None:
             if path.stem in job.sites:
                 remove_database(path)
             else:
-                purge_database(path, job)
+                _purge_or_remove(path, job)
         remove_database(index_path(run))
         remove_database(run.folder / INDEX_FILE)
     remove_database(workspace.folder / STATE_FILE)
     remove_database(workspace.folder / PLACES_FILE)
 
 
-def remove_database(path: Path) -> None:
-    """Remove a database with its log."""
-    for name in (path.name, f"{path.name}-wal", f"{path.name}-shm", f"{path.name}-journal"):
-        path.with_name(name).unlink(missing_ok=True)
+def _purge_or_remove(path: Path, job: Job) -> None:
+    """What cannot be purged cannot stay; the next crawl of the run begins its site anew."""
+    try:
+        purge_database(path, job)
+    except sqlite3.DatabaseError as error:
+        if not is_damage(error):
+            raise
+        logs.warning(f"{path}: expected an intact frontier, got {str(error)!r}; removed it")
+        remove_database(path)
 
 
 def purge_database(path: Path, job: Job) -> None:

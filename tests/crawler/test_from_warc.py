@@ -129,6 +129,27 @@ def test_a_killed_start_goes_on_with_the_same_files_only(tmp_path: Path, pool: W
         archive_index(run)
 
 
+def test_a_lost_frontier_and_a_damaged_index_are_made_again(
+    tmp_path: Path, pool: WorkerPool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = config_of(tmp_path)
+    run = started(tmp_path, config, str(write_shop(tmp_path / "a.warc.gz")))
+    context = context_of(tmp_path, config, run, pool)
+    expected = crawl_and_merge(context)
+    (frontier,) = run.frontiers.glob("*.sqlite")
+    frontier.write_bytes(b"no database" * 99)
+    (run.folder / INDEX_FILE).write_bytes(b"no database" * 99)
+    for folder in (run.sightings, run.links, run.pages):
+        for path in folder.folder.iterdir():
+            path.unlink()
+    found = crawl_and_merge(context)
+    assert capsys.readouterr().err.count("crawling the site again from its start") == 1
+    places = ("capture_offset", "capture_file")
+    assert [{k: v for k, v in row.items() if k not in places} for row in found] == [
+        {k: v for k, v in row.items() if k not in places} for row in expected
+    ]
+
+
 def test_a_live_run_that_is_unfinished_comes_first(tmp_path: Path) -> None:
     config = config_of(tmp_path)
     workspace = Workspace(tmp_path / "workspace")

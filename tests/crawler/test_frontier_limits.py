@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -11,9 +13,8 @@ import pytest
 from crawler.addresses import RefusedAddressError
 from crawler.captures import CapturePlace
 from crawler.frontier import Frontier
-from crawler.frontier_file import pages_done
+from crawler.frontier_file import FrontierDamagedError, pages_done
 from crawler.sites.pages import Link, PageReading, Sighting
-from runtime.errors import SiteError
 
 PLACE = CapturePlace("s-00000.warc.gz", 0, 10)
 ROOT = Path(__file__).resolve().parents[2]
@@ -74,10 +75,37 @@ def test_a_full_disk_is_named_whatever_was_being_stored(tmp_path: Path, write: s
     again.close()
 
 
-def test_a_file_that_is_no_frontier_is_named(tmp_path: Path) -> None:
-    (tmp_path / "s.sqlite").write_bytes(b"not a database" * 100)
-    with pytest.raises(SiteError, match=r"s\.sqlite.*remove the file"):
-        open_frontier(tmp_path)
+def test_a_damaged_frontier_is_named_and_lets_go_of_its_lock(tmp_path: Path) -> None:
+    frontier = open_frontier(tmp_path)
+    frontier.seed((f"http://s/{n}", "category", "s") for n in range(500))
+    frontier.close()
+    path = tmp_path / "s.sqlite"
+    intact = path.read_bytes()
+    third = len(intact) // 3
+    for damaged in (
+        b"not a database" * 100,
+        intact[: 2 * third],
+        intact[:third] + b"x" * third + intact[2 * third :],
+        without_index(path, "unranked"),
+    ):
+        path.write_bytes(damaged)
+        with pytest.raises(FrontierDamagedError, match=r"site s: expected .*s\.sqlite, got"):
+            open_frontier(tmp_path)
+        path.write_bytes(intact)
+    open_frontier(tmp_path).close()
+
+
+def without_index(path: Path, name: str) -> bytes:
+    """The file's bytes with an empty page in place of an index; a quick check finds no fault."""
+    with closing(sqlite3.connect(path)) as db:
+        query = "SELECT rootpage FROM sqlite_master WHERE name = ?"
+        (root,) = db.execute(query, (name,)).fetchone()
+        (size,) = db.execute("PRAGMA page_size").fetchone()
+    data = bytearray(path.read_bytes())
+    data[(root - 1) * size : root * size] = bytes([10, 0, 0, 0, 0, size >> 8, size & 255, 0]).ljust(
+        size, b"\0"
+    )
+    return bytes(data)
 
 
 def test_a_failing_commit_leaves_the_page_queued_and_nothing_behind(tmp_path: Path) -> None:

@@ -81,6 +81,24 @@ def test_a_killed_write_leaves_the_old_file_and_a_leftover_that_can_be_swept(
     assert list(tmp_path.iterdir()) == [target]
 
 
+def test_what_every_writer_leaves_half_written_is_swept_and_nothing_of_the_users(
+    tmp_path: Path,
+) -> None:
+    ours = [
+        ".last_run.json.7.tmp", ".state.sqlite.7.tmp", ".state.sqlite.7.tmp-journal",
+        ".archive.sqlite.tmp", "runs/r/.archive.sqlite.tmp", "runs/r/listings/.s-1.parquet.7.tmp",
+        "releases/.LATEST.json.7.tmp", "tombstones/.000001-a.jsonl.7.tmp", "recipes/.1.0.0.7.tmp",
+        ".picture-places.sqlite.7.tmp-wal",
+    ]  # fmt: skip
+    theirs = [".notes.tmp", ".env", "mine/.notes.7.tmp", "runs/r/x.tmp", ".lock"]
+    for name in (*ours, *theirs):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    remove_temporaries(tmp_path)
+    left = {p.relative_to(tmp_path).as_posix() for p in tmp_path.rglob("*") if p.is_file()}
+    assert left == set(theirs)
+
+
 def test_a_full_disk_is_named_with_the_path_and_what_was_there_stays(tmp_path: Path) -> None:
     """A limit on file size stands in for a full disk."""
     target = tmp_path / "file"

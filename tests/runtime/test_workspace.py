@@ -82,10 +82,31 @@ def test_the_current_release_is_what_the_pointer_says(workspace: Workspace) -> N
     assert workspace.latest_release() is None
     write_json(workspace.releases / "LATEST.json", {"version": "1.0.0"})
     assert workspace.latest_release() == workspace.releases / "1.0.0"
-    for damaged in ({}, [], {"version": 1}):
+    for damaged in ({}, [], {"version": 1}, {"version": "../runs"}, {"version": ""}):
         write_json(workspace.releases / "LATEST.json", damaged)
         with pytest.raises(WorkspaceError, match="version"):
             workspace.latest_release()
+
+
+@pytest.mark.parametrize(
+    ("damaged", "told"),
+    [
+        (["x"], "an object"),
+        ({}, "`status`"),
+        ({"status": "running"}, "`stages`"),
+        ({"status": 1, "stages": {}}, "`status` as str, got '1'"),
+        ({"status": "running", "stages": [], "sites": []}, "`stages` as dict"),
+        ({"status": "running", "stages": {}, "started": "today"}, "an instant, got 'today'"),
+    ],
+)
+def test_a_damaged_record_names_file_and_entry(
+    workspace: Workspace, damaged: object, told: str
+) -> None:
+    run = workspace.new_run(NOW, ["a"])
+    write_json(run.folder / "run.json", damaged)
+    with pytest.raises(WorkspaceError, match=r"run\.json: expected .*from a copy") as raised:
+        _ = run.record
+    assert told in str(raised.value)
 
 
 def test_a_stage_expects_those_before_it(workspace: Workspace) -> None:
